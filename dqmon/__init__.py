@@ -1,0 +1,1 @@
+"""dqmon: a data-quality and observability monitoring daemon."""

@@ -1,0 +1,23 @@
+"""What an engine can do, as data: the planner and the metrics ask here, never for an engine's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Facts about one engine.
+
+    max_expressions: select-list entries that one statement may have.
+    max_parameters: bound values that one statement may have.
+    has_nan: float columns can hold NaN, which the engine tells from NULL.
+    is_file: one process opens a file; connections are kept for one batch only, so that loaders get in.
+    has_typed_timestamps: False when timestamps are text (SQLite).
+    """
+
+    max_expressions: int = 500
+    max_parameters: int = 10_000
+    has_nan: bool = True
+    is_file: bool = False
+    has_typed_timestamps: bool = True

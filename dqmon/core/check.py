@@ -1,0 +1,294 @@
+"""A declared check, what its type must offer, and what judging yields."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from dqmon.core.history import History
+from dqmon.core.load_record import LoadRecord
+from dqmon.core.metric import Measurement, Metric, Partition, Segment, Value
+from dqmon.core.table import Column, TableRef
+from dqmon.core.threshold import Threshold
+from dqmon.core.verdict import Dimension, Severity, Unit, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRef:
+    """A pipeline of an ingestion source, written `source/pipeline`."""
+
+    source: str
+    pipeline: str
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.pipeline}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """Where something is declared; `path` is relative to the project folder, `line` 1-based."""
+
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a check is due: a cron expression in a time zone, or every so many seconds. Exactly one is set."""
+
+    cron: str | None
+    every_s: int | None
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionBy:
+    """The last `lookback` partitions of `grain` in `timezone` that ended at least `lag_s` ago."""
+
+    column: str
+    grain: Literal["hour", "day", "week", "month"]
+    lookback: int = 1
+    lag_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How long an outcome must stay: a number of outcomes in a row, or seconds since the first. One is set."""
+
+    count: int | None = 1
+    duration_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was seen. `ratio` is 0..1 of `rows_tested`; None where the type has no ratio."""
+
+    value: Value | tuple[str, ...]
+    unit: Unit
+    ratio: float | None = None
+    rows_tested: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What was expected; `text` is for people and always set once something was judged."""
+
+    low: float | None = None
+    high: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a check type says of one partition and segment.
+
+    SKIPPED means there was nothing to judge; `is_no_data` marks the cases that `on_no_data` rules,
+    `is_learning` the ones that wait for more history.
+    """
+
+    verdict: Verdict
+    observed: Observed
+    expected: Expected
+    reason: str
+    is_no_data: bool = False
+    is_learning: bool = False
+    baseline: tuple[str, ...] = ()
+
+
+class CheckType(BaseModel, ABC):
+    """Base of every check type: a pydantic model whose fields are the options that YAML may give.
+
+    A subclass sets the class variables, has a docstring with the documented sections, and lives in one
+    file of `dqmon/checks/` (or an entry point of the group `dqmon.checks`) named as its `type`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    type: ClassVar[str]
+    dimension: ClassVar[Dimension]
+    unit: ClassVar[Unit]
+    subject: ClassVar[Literal["dataset", "pipeline"]] = "dataset"
+    allows_percent: ClassVar[bool] = False
+    allows_threshold: ClassVar[bool] = True
+    default_fail_if: ClassVar[str | None] = None
+    ignores_partition: ClassVar[bool] = False
+    on_no_data: ClassVar[Literal["skip", "fail"]] = "skip"
+
+    @property
+    def id_columns(self) -> tuple[str, ...]:
+        """The columns that stand in the check's id, in declared order."""
+        column = getattr(self, "column", None)
+        return (column,) if isinstance(column, str) else tuple(getattr(self, "columns", None) or ())
+
+    @property
+    def id_suffix(self) -> tuple[str, ...]:
+        """Further id parts that tell two checks of a type apart; none unless the type says so."""
+        return ()
+
+    def problems(self, check: Check) -> tuple[str, ...]:
+        """What is wrong with this check as a whole (options against thresholds), each one sentence."""
+        del check
+        return ()
+
+
+class DatasetCheck(CheckType):
+    """A check type that measures a table."""
+
+    @abstractmethod
+    def metrics(self, check: Check) -> tuple[Metric, ...]:
+        """The metrics that `judge` needs, measured for every partition and segment."""
+
+    def history_metric(self, check: Check) -> Metric | None:
+        """The metric whose past values `judge` needs as `Evidence.history`; None without a baseline."""
+        del check
+        return None
+
+    @abstractmethod
+    def judge(self, check: Check, evidence: Evidence) -> Judgement:
+        """The verdict of one partition and segment; all metrics of `metrics` have values. Total and pure."""
+
+    @property
+    def across_table(self) -> bool:
+        """True when `partition` is ignored and the whole table is measured."""
+        return self.ignores_partition
+
+
+class PipelineCheck(CheckType):
+    """A check type that judges what an ingestion source has recorded."""
+
+    subject: ClassVar[Literal["dataset", "pipeline"]] = "pipeline"
+    ignores_partition: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    def judge(self, check: Check, evidence: LoadEvidence) -> Judgement:
+        """The verdict on the pipeline from its kept records. Total and pure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A declared check with everything that the file, its defaults and its patterns say of it."""
+
+    id: str
+    rule: CheckType
+    table: TableRef | None
+    pipeline: PipelineRef | None
+    source: SourceLine
+    name: str | None = None
+    was: str | None = None
+    severity: Severity = Severity.WARNING
+    warn_severity: Severity = Severity.WARNING
+    error_severity: Severity = Severity.WARNING
+    owner: str | None = None
+    runbook: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    schedule: Schedule | None = None
+    timezone: str = "UTC"
+    naive_timezone: str = "UTC"
+    where: str | None = None
+    partition: PartitionBy | None = None
+    segment_by: tuple[str, ...] = ()
+    max_segments: int = 50
+    warn_if: Threshold | None = None
+    fail_if: Threshold | None = None
+    hold_for: Hold = field(default_factory=Hold)
+    recover_after: Hold = field(default_factory=Hold)
+    on_error: Literal["alert", "record"] = "alert"
+    on_no_data: Literal["skip", "pass", "warn", "fail"] = "skip"
+    upstream: tuple[str, ...] = ()
+
+    @property
+    def type(self) -> str:
+        """The check type's name."""
+        return self.rule.type
+
+    @property
+    def warehouse(self) -> str | None:
+        """The warehouse's name; None for a check of a pipeline."""
+        return self.table.warehouse if self.table else None
+
+    @property
+    def dataset(self) -> str | None:
+        """The dotted table name; None for a check of a pipeline."""
+        return self.table.dataset if self.table else None
+
+    @property
+    def subject(self) -> str:
+        """What the check is about, for people: the dataset or `source/pipeline`."""
+        return self.table.dataset if self.table else str(self.pipeline)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the check names."""
+        return self.rule.id_columns
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a dataset check may look at when it judges one partition and segment.
+
+    `values` has each metric that succeeded. `scheduled_at` is the slot, `measured_at` when the scan ran.
+    `accepted_schema` is the last accepted column list, None when there is none yet.
+    """
+
+    values: Mapping[Metric, Value]
+    scheduled_at: datetime
+    measured_at: datetime
+    partition: Partition | None = None
+    segment: Segment = ()
+    history: History = field(default_factory=History)
+    accepted_schema: tuple[Column, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadEvidence:
+    """All that a pipeline check may look at: kept records (newest last) and when the pipeline was first seen."""
+
+    records: tuple[LoadRecord, ...]
+    first_seen_at: datetime
+    scheduled_at: datetime
+    measured_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One judged check, for one partition and segment."""
+
+    id: str
+    check: Check
+    partition: Partition | None
+    segment: Segment
+    verdict: Verdict
+    severity: Severity
+    observed: Observed | None
+    expected: Expected
+    reason: str
+    measurements: tuple[Measurement, ...]
+    run_id: str
+    scheduled_at: datetime
+    measured_at: datetime
+    duration_s: float
+    is_learning: bool = False
+    is_ad_hoc: bool = False
+    as_of: Literal["current_contents"] | None = None
+    baseline: tuple[str, ...] = ()
+
+    @property
+    def sql(self) -> tuple[str, ...]:
+        """The distinct statements behind the result, values inlined, in the order they ran."""
+        return tuple(dict.fromkeys(m.sql for m in self.measurements if m.sql))
+
+
+Json = Any
+"""Anything that `json.loads` returns."""

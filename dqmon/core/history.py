@@ -1,0 +1,51 @@
+"""Past values of one series, as judging and detecting see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value and the time that it describes: the partition's start, else the scheduled time (aware UTC).
+
+    `is_excluded`: it lay inside an incident of the check, so that no baseline may learn from it.
+    """
+
+    at: datetime
+    value: float
+    is_excluded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Current points of one series, oldest first, strictly before the tested one; ad-hoc runs are not in it."""
+
+    points: tuple[Point, ...] = ()
+
+    @property
+    def baseline(self) -> tuple[Point, ...]:
+        """The points that a detector may learn from."""
+        return tuple(point for point in self.points if not point.is_excluded)
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What a detector expected at a time: the value is unusual outside [low, high].
+
+    `explanation` has one sentence for each reason; `used` are the points that the band rests on.
+    """
+
+    low: float
+    high: float
+    center: float
+    explanation: tuple[str, ...]
+    used: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """There is too little history to expect anything; `missing` more points are needed."""
+
+    missing: int

@@ -1,0 +1,72 @@
+"""What loading tools leave behind, in one shape (INGESTION.md section 2). `None` means: the tool cannot say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+
+class LoadStatus(StrEnum):
+    """Where a load stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineInfo:
+    """A pipeline that the tool knows, whether or not it has run."""
+
+    source: str
+    pipeline: str
+    tables: tuple[str, ...] = ()
+    is_paused: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRecord:
+    """Something that ran; with `table`, what it did to that table.
+
+    Unique by (source, pipeline, load_id, attempt, table). Times are aware UTC.
+    """
+
+    source: str
+    pipeline: str
+    load_id: str
+    status: LoadStatus
+    observed_at: datetime
+    table: str | None = None
+    attempt: int = 1
+    kind: Literal["load", "backfill", "reset", "refresh", "schema"] = "load"
+    raw_status: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    heartbeat_at: datetime | None = None
+    rows: int | None = None
+    rows_rejected: int | None = None
+    schema_version: str | None = None
+    cursor: str | None = None
+    data_through: datetime | None = None
+    error: str | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits now, in messages, files or seconds."""
+
+    source: str
+    pipeline: str
+    pending: int
+    unit: Literal["messages", "files", "seconds"]
+    observed_at: datetime
+    partition: str | None = None
+    oldest_pending_at: datetime | None = None

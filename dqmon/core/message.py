@@ -1,0 +1,114 @@
+"""What is to be told, before any channel gives it its form."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from dqmon.core.verdict import Severity
+
+if TYPE_CHECKING:
+    from dqmon.core.check import Json
+    from dqmon.core.delivery import DeliveryKind
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFacts:
+    """One alert of the message, in texts for people. Nothing here is escaped: each channel does that."""
+
+    check_id: str
+    kind: str
+    state: str
+    severity: Severity
+    subject: str
+    type: str
+    headline: str
+    observed: str
+    expected: str
+    reason: str
+    since: datetime
+    outcomes_in_a_row: int
+    owner: str | None = None
+    runbook: str | None = None
+    description: str | None = None
+    declared_at: str = ""
+    sql: str | None = None
+    last_good: str | None = None
+    recent: tuple[float, ...] = ()
+    members: tuple[str, ...] = ()
+    members_left: tuple[str, ...] = ()
+    run_id: str = ""
+    resolved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a group. `alerts` has the root first; `more` counts alerts beyond those listed."""
+
+    kind: DeliveryKind
+    instance: str
+    incident_id: str
+    group_id: str
+    dedup_key: str
+    severity: Severity
+    title: str
+    opened_at: datetime
+    at: datetime
+    alerts: tuple[AlertFacts, ...]
+    changes: tuple[str, ...] = ()
+    more: int = 0
+    acknowledged_by: str | None = None
+    resolved_after_s: float | None = None
+    links: dict[str, str] = field(default_factory=dict)
+
+
+def to_json(message: Message) -> Json:
+    """A JSON object that `from_json` reads back to an equal message."""
+    return _plain(asdict(message))
+
+
+def from_json(data: Json) -> Message:
+    """The message that `to_json` wrote."""
+    from dqmon.core.delivery import DeliveryKind
+
+    def when(text: str | None) -> datetime | None:
+        return datetime.fromisoformat(text) if text else None
+
+    alerts = tuple(
+        AlertFacts(
+            **{
+                **alert,
+                "severity": Severity(alert["severity"]),
+                "since": when(alert["since"]),
+                "resolved_at": when(alert["resolved_at"]),
+                "recent": tuple(alert["recent"]),
+                "members": tuple(alert["members"]),
+                "members_left": tuple(alert["members_left"]),
+            }
+        )
+        for alert in data["alerts"]
+    )
+    return Message(
+        **{
+            **data,
+            "kind": DeliveryKind(data["kind"]),
+            "severity": Severity(data["severity"]),
+            "opened_at": when(data["opened_at"]),
+            "at": when(data["at"]),
+            "alerts": alerts,
+            "changes": tuple(data["changes"]),
+        }
+    )
+
+
+def _plain(value: Json) -> Json:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value

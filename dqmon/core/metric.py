@@ -1,0 +1,233 @@
+"""What is measured: metrics, requests for them, scans that answer requests, measurements that come back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from dqmon.core.table import Column, TableRef
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.sql import ColumnElement, FromClause
+
+    from dqmon.core.capabilities import Capabilities
+
+Value: TypeAlias = int | float | Decimal | str | datetime | tuple[Column, ...] | None
+"""A measured value. Decimals stay exact, datetimes are aware UTC, None is SQL's NULL (nothing to measure)."""
+
+
+class MetricKind(StrEnum):
+    """Which kind of scan answers a metric."""
+
+    AGGREGATE = "aggregate"
+    GROUPED = "grouped"
+    STATEMENT = "statement"
+    METADATA = "metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric(ABC):
+    """One thing that can be measured of a table. Equal metrics are measured once.
+
+    A subclass is a frozen, slotted dataclass of hashable fields; `name` is what the store calls it.
+    """
+
+    kind: ClassVar[MetricKind]
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table that the metric reads, as declared; looked up before any SQL runs."""
+
+    @property
+    def key(self) -> str:
+        """The canonical text `name(field=value, …)`: stable across runs, part of the stored series."""
+        fields = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
+        shown = (f"{name}={json.dumps(value, default=str, sort_keys=True)}" for name, value in fields if value not in (None, ()))
+        return f"{self.name}({', '.join(shown)})"
+
+    def decode(self, raw: object) -> Value:
+        """The value of what the driver returned; override where more than the raw value is meant."""
+        return raw  # type: ignore[return-value]  # drivers return the plain types of Value for numbers and text
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateMetric(Metric):
+    """A metric that is one aggregate expression, so that many of them fit in one SELECT."""
+
+    kind: ClassVar[MetricKind] = MetricKind.AGGREGATE
+
+    @abstractmethod
+    def expression(self, columns: Mapping[str, ColumnElement[object]], caps: Capabilities, at: datetime) -> ColumnElement[object]:
+        """The aggregate over typed columns, by declared name; `at` is when the scan measures (aware UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedMetric(Metric):
+    """A metric over the groups of a key: `select <outer> from (select keys, count(*) n … group by keys)`.
+
+    Metrics with equal `keys` share one scan. NULL keys form groups like any other value.
+    """
+
+    kind: ClassVar[MetricKind] = MetricKind.GROUPED
+
+    @property
+    @abstractmethod
+    def keys(self) -> tuple[str, ...]:
+        """The key columns, as declared."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The key columns."""
+        return self.keys
+
+    @abstractmethod
+    def expression(self, keys: Mapping[str, ColumnElement[object]], rows: ColumnElement[int], caps: Capabilities) -> ColumnElement[object]:
+        """The aggregate over groups; `rows` is the number of rows of a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTable:
+    """A further table that a statement reads: its columns as declared, and its own filter."""
+
+    table: TableRef
+    columns: tuple[str, ...]
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementMetric(Metric):
+    """A metric that needs a statement of its own, such as a join with another table of the same warehouse."""
+
+    kind: ClassVar[MetricKind] = MetricKind.STATEMENT
+
+    @property
+    @abstractmethod
+    def other(self) -> OtherTable:
+        """The further table; its columns are looked up first, too."""
+
+    @abstractmethod
+    def expression(self, rows: FromClause, other: FromClause) -> tuple[FromClause, ColumnElement[object]]:
+        """What to select from, and the aggregate over it.
+
+        `rows` has the filtered rows with `columns` (and what the scan groups by), `other` the filtered rows of the
+        other table; columns are labelled by their declared names.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataMetric(Metric):
+    """A metric that the catalogue answers. The only one so far is the list of columns."""
+
+    kind: ClassVar[MetricKind] = MetricKind.METADATA
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """None: the catalogue is read, not the table."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Rows with start <= column < end (aware UTC, or None both: the rows whose key is NULL)."""
+
+    column: str
+    start: datetime | None
+    end: datetime | None
+
+    @property
+    def key(self) -> str:
+        """The stored text: `2013-02-08T05:00:00Z/2013-02-09T05:00:00Z`, or `null`."""
+        if self.start is None or self.end is None:
+            return "null"
+        return "/".join(f"{t:%Y-%m-%dT%H:%M:%SZ}" for t in (self.start, self.end))
+
+
+Segment: TypeAlias = tuple[tuple[str, str | None], ...]
+"""One combination of the values of `segment_by`, as text; the empty tuple when there is no `segment_by`."""
+
+
+def segment_key(segment: Segment) -> str:
+    """The stored text of a segment: canonical JSON, `{}` without `segment_by`."""
+    return json.dumps(dict(segment), sort_keys=True, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRequest:
+    """A metric of a table under a condition. Equal requests are measured once.
+
+    `where` is the canonical text of the filter; `naive_timezone` is how timestamps without zone are read.
+    """
+
+    table: TableRef
+    metric: Metric
+    where: str | None = None
+    partition: Partition | None = None
+    segment_by: tuple[str, ...] = ()
+    max_segments: int = 50
+    naive_timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One statement (or catalogue look-up) that answers all its requests.
+
+    The requests have one table, where, partition column, segment_by and, for GROUPED, one key; STATEMENT has one metric.
+    """
+
+    kind: MetricKind
+    table: TableRef
+    where: str | None
+    segment_by: tuple[str, ...]
+    max_segments: int
+    naive_timezone: str
+    partitions: tuple[Partition, ...]
+    requests: tuple[MetricRequest, ...]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The distinct metrics, in the order of the requests."""
+        return tuple(dict.fromkeys(request.metric for request in self.requests))
+
+
+class FailureKind(StrEnum):
+    """Why something could not be measured."""
+
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+    TIMEOUT = "timeout"
+    PERMISSION = "permission"
+    MISSING_TABLE = "missing_table"
+    MISSING_COLUMN = "missing_column"
+    QUERY = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request has no value; `message` is one line for people."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A value at a time, or why there is none. `sql` is the statement to reproduce it, values inlined."""
+
+    request: MetricRequest
+    segment: Segment
+    value: Value
+    failure: Failure | None
+    measured_at: datetime
+    duration_s: float
+    scan_id: str
+    sql: str | None

@@ -1,0 +1,53 @@
+"""What every warehouse, source and channel takes in `config/dqmon.yaml`; extensions add their own fields."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dqmon.core.duration import Duration
+
+
+class Options(BaseModel):
+    """Base of all options: unknown keys are errors, values are not coerced, secrets are SecretStr fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class WarehouseOptions(Options):
+    """Options of every warehouse.
+
+    schema: given to tables that are written without one. naive_timezone: how timestamps without zone are read.
+    statement_timeout: after it a statement is cancelled on the server. connect_timeout: seconds to get a connection.
+    """
+
+    default_schema: str | None = Field(default=None, alias="schema")
+    naive_timezone: str = "UTC"
+    statement_timeout: Duration = 60
+    connect_timeout: Duration = 10
+    max_connections: int = Field(default=4, ge=1, le=64)
+
+
+class SourceOptions(Options):
+    """Options of every ingestion source.
+
+    warehouse: where the tool's tables are, for sources that read SQL. owner: who is told when the source cannot be read.
+    poll_every: how often its records are read.
+    """
+
+    warehouse: str | None = None
+    owner: str | None = None
+    poll_every: Duration = 60
+
+
+class ChannelOptions(Options):
+    """Options of every channel.
+
+    base_url: another server in the vendor's place. timeout: of one request. verify: a CA file.
+    dry_run: rendered and recorded with that reason, never sent; its secrets may be unset.
+    """
+
+    base_url: str | None = None
+    timeout: Duration = 10
+    verify: str | None = None
+    allow_private_addresses: bool = False
+    dry_run: bool = False

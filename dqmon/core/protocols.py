@@ -1,0 +1,118 @@
+"""What a warehouse, an ingestion source, a channel and a detector must offer. One contract suite tests each."""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from pydantic import BaseModel
+    from sqlalchemy.engine.interfaces import Dialect
+    from sqlalchemy.sql import Select
+
+    from dqmon.core.capabilities import Capabilities
+    from dqmon.core.check import Json
+    from dqmon.core.delivery import Delivery, Receipt
+    from dqmon.core.history import Band, History, Learning
+    from dqmon.core.load_record import Backlog, LoadRecord, PipelineInfo
+    from dqmon.core.message import Message
+    from dqmon.core.table import Column, TableRef
+
+
+class Session(Protocol):
+    """An open, read-only connection of one warehouse; used by one thread."""
+
+    def tables(self, schema: str | None) -> tuple[tuple[TableRef, bool], ...]:
+        """All tables and views of a schema (None: all schemas but the engine's own), with `is_view`; by name."""
+
+    def columns(self, table: TableRef) -> tuple[Column, ...]:
+        """The columns in order. Raises TableMissing, PermissionDenied, ConnectFailed, QueryTimeout."""
+
+    def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
+        """The rows of one SELECT. Past `timeout_s` it is cancelled on the server: QueryTimeout.
+
+        Always rolled back. Raises a WarehouseError, never a driver's exception.
+        """
+
+
+class Warehouse(Protocol):
+    """One configured warehouse: `dqmon/warehouses/<type>.py` or an entry point of `dqmon.warehouses`."""
+
+    type: ClassVar[str]
+    Options: ClassVar[builtins.type[BaseModel]]
+    name: str
+    capabilities: Capabilities
+    dialect: Dialect
+    default_schema: str | None
+    naive_timezone: str
+    timeout_s: float
+    max_connections: int
+
+    def __init__(self, name: str, options: BaseModel) -> None:
+        """Keeps the options; connects to nothing."""
+
+    def open(self) -> AbstractContextManager[Session]:
+        """A session, given back (or closed, for file engines) at the end. Raises ConnectFailed, WarehouseBusy."""
+
+    def close(self) -> None:
+        """Drops all pooled connections."""
+
+
+class Source(Protocol):
+    """One configured ingestion source: `dqmon/ingestion/<type>.py` or an entry point of `dqmon.ingestion`."""
+
+    type: ClassVar[str]
+    Options: ClassVar[builtins.type[BaseModel]]
+    provides: ClassVar[frozenset[str]]
+    """What the tool can say, of `success`, `rows`, `orphans`, …: a check's `needs` must be a subset."""
+    name: str
+
+    def __init__(self, name: str, options: BaseModel, warehouse: Warehouse | None) -> None:
+        """`warehouse` is the one that the option `warehouse:` names, for sources that read SQL."""
+
+    def pipelines(self) -> tuple[PipelineInfo, ...]:
+        """All pipelines known. Raises SourceError."""
+
+    def loads(self, since: datetime, until: datetime) -> tuple[LoadRecord, ...]:
+        """Records that changed in [since, until), oldest first; `until` is the time of observing. Raises SourceError."""
+
+    def backlog(self, at: datetime) -> tuple[Backlog, ...]:
+        """What waits now; empty where the tool has no backlog. Raises SourceError."""
+
+
+class Channel(Protocol):
+    """One configured channel: `dqmon/notify/<type>.py` or an entry point of `dqmon.channels`."""
+
+    type: ClassVar[str]
+    Options: ClassVar[builtins.type[BaseModel]]
+    pages: ClassVar[bool]
+    """True for a channel that wakes people: group_wait is at most 10 s there."""
+    name: str
+
+    def __init__(self, name: str, options: BaseModel) -> None:
+        """Keeps the options; connects to nothing."""
+
+    def parts(self, message: Message) -> tuple[str, ...]:
+        """The requests that tell this message, in order, each a delivery of its own (`post`; `edit`, `reply`)."""
+
+    def render(self, message: Message, part: str) -> Json:
+        """The request body, within all of the vendor's limits. Pure."""
+
+    def send(self, payload: Json, delivery: Delivery) -> Receipt:
+        """Sends once, without retries. Raises Transient, Permanent or OutcomeUnknown."""
+
+
+class Detector(Protocol):
+    """`dqmon/detectors/<type>.py` or an entry point of `dqmon.detectors`: history in, expected band out. Pure."""
+
+    type: ClassVar[str]
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        """The options of the anomaly check that names this detector."""
+
+    def expect(self, history: History, at: datetime, timezone: str) -> Band | Learning:
+        """The band for the value at `at`, from points before it; seasons are read in `timezone`."""

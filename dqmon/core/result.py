@@ -1,0 +1,133 @@
+"""A check's result as it is kept: flat, self-contained, readable after the check itself has changed or gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+from dqmon.core.metric import segment_key
+from dqmon.core.table import Column
+from dqmon.core.verdict import Severity, Verdict
+
+if TYPE_CHECKING:
+    from dqmon.core.check import CheckResult, Json
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRecord:
+    """A row of `dq_results`; `observed_value` is what JSON shows (numbers, ISO timestamps, decimals as text, lists)."""
+
+    id: str
+    run_id: str
+    check_id: str
+    name: str | None
+    type: str
+    dimension: str
+    warehouse: str | None
+    dataset: str | None
+    pipeline: str | None
+    columns: tuple[str, ...]
+    tags: tuple[str, ...]
+    partition_column: str | None
+    partition_start: datetime | None
+    partition_end: datetime | None
+    partition: str
+    segment: str
+    verdict: Verdict
+    severity: Severity
+    observed_value: Json
+    unit: str | None
+    ratio: float | None
+    rows_tested: int | None
+    expected_low: float | None
+    expected_high: float | None
+    expected_text: str
+    reason: str
+    owner: str | None
+    runbook: str | None
+    description: str | None
+    source_path: str
+    source_line: int
+    sql: tuple[str, ...]
+    scheduled_at: datetime
+    measured_at: datetime
+    duration_s: float
+    is_learning: bool
+    is_ad_hoc: bool
+    as_of: Literal["current_contents"] | None
+    baseline: tuple[str, ...]
+    caused_by: str | None = None
+    reused: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """The dataset or pipeline that the check is about."""
+        return self.dataset or self.pipeline or self.check_id
+
+
+def record(result: CheckResult) -> ResultRecord:
+    """The row that keeps `result`. `{check}` and `{dataset}` of the runbook are filled in."""
+    check, partition, observed = result.check, result.partition, result.observed
+    runbook = check.runbook and check.runbook.replace("{check}", check.id).replace("{dataset}", check.subject)
+    return ResultRecord(
+        id=result.id,
+        run_id=result.run_id,
+        check_id=check.id,
+        name=check.name,
+        type=check.type,
+        dimension=check.rule.dimension,
+        warehouse=check.warehouse,
+        dataset=check.dataset,
+        pipeline=str(check.pipeline) if check.pipeline else None,
+        columns=check.columns,
+        tags=check.tags,
+        partition_column=partition.column if partition else None,
+        partition_start=partition.start if partition else None,
+        partition_end=partition.end if partition else None,
+        partition=partition.key if partition else "",
+        segment=segment_key(result.segment),
+        verdict=result.verdict,
+        severity=result.severity,
+        observed_value=plain(observed.value) if observed else None,
+        unit=observed.unit if observed else None,
+        ratio=observed.ratio if observed else None,
+        rows_tested=observed.rows_tested if observed else None,
+        expected_low=result.expected.low,
+        expected_high=result.expected.high,
+        expected_text=result.expected.text,
+        reason=result.reason,
+        owner=check.owner,
+        runbook=runbook,
+        description=check.description,
+        source_path=check.source.path,
+        source_line=check.source.line,
+        sql=result.sql,
+        scheduled_at=result.scheduled_at,
+        measured_at=result.measured_at,
+        duration_s=result.duration_s,
+        is_learning=result.is_learning,
+        is_ad_hoc=result.is_ad_hoc,
+        as_of=result.as_of,
+        baseline=result.baseline,
+    )
+
+
+def plain(value: object) -> Json:
+    """`value` as JSON has it: instants in ISO with Z, decimals as text, NaN and infinity as text, columns as names."""
+    match value:
+        case bool() | int() | str() | None:
+            return value
+        case float():
+            return value if value - value == 0 else str(value)
+        case Decimal():
+            return str(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case Column():
+            return value.name
+        case tuple() | list():
+            return [plain(item) for item in value]
+        case _:
+            return str(value)

@@ -1,0 +1,74 @@
+"""Logs: an event name and key/values, on stderr; structlog is loaded only when something is logged."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+
+class Log:
+    """A named logger: `log.info("scan failed", run_id=…, dataset=…)`. Never give it secrets or row values."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """For the developer."""
+        self._write(logging.DEBUG, event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        """What happened as it should."""
+        self._write(logging.INFO, event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """What somebody should look at some day."""
+        self._write(logging.WARNING, event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """What somebody should look at now; inside `except`, the traceback is logged too at debug level."""
+        self._write(logging.ERROR, event, fields)
+
+    def _write(self, level: int, event: str, fields: dict[str, Any]) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, event, extra={"fields": fields})
+
+
+FIELD_LIMIT = 8_192
+"""Characters of one logged value (R36)."""
+
+
+def configure(level: str, *, as_json: bool) -> None:
+    """Sends all logs to stderr, one line a record, control characters escaped (R36)."""
+    import structlog
+
+    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+
+    def flatten(_: object, __: str, event: Any) -> Any:
+        found = event.pop("_record", None)
+        fields = getattr(found, "fields", {})
+        return event | {key: _clean(value) for key, value in fields.items()}
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                flatten,
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                renderer,
+            ]
+        )
+    )
+    logger = logging.getLogger("dqmon")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, bool | int | float) or value is None:
+        return value
+    text = str(value)[:FIELD_LIMIT]
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

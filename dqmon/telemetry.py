@@ -45,7 +45,7 @@ def configure(level: str, *, as_json: bool) -> None:
     renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
 
     def flatten(_: object, __: str, event: Any) -> Any:
-        found = event.pop("_record", None)
+        found = event.get("_record")
         fields = getattr(found, "fields", {})
         return event | {key: _clean(value) for key, value in fields.items()}
 

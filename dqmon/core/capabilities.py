@@ -14,6 +14,7 @@ class Capabilities:
     has_nan: float columns can hold NaN, which the engine tells from NULL.
     is_file: one process opens a file; connections are kept for one batch only, so that loaders get in.
     has_typed_timestamps: False when timestamps are text (SQLite).
+    grammar: the name that sqlglot has for the engine's SQL; empty is its neutral one.
     """
 
     max_expressions: int = 500
@@ -21,3 +22,4 @@ class Capabilities:
     has_nan: bool = True
     is_file: bool = False
     has_typed_timestamps: bool = True
+    grammar: str = ""

@@ -142,7 +142,12 @@ class CheckType(BaseModel, ABC):
 
 
 class DatasetCheck(CheckType):
-    """A check type that measures a table."""
+    """A check type that measures a table.
+
+    judges_null_keys: rows without a partition key get a result of their own.
+    """
+
+    judges_null_keys: ClassVar[bool] = False
 
     @abstractmethod
     def metrics(self, check: Check) -> tuple[Metric, ...]:

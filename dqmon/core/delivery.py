@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dqmon.core.check import Json
     from dqmon.core.message import Message
 
 
@@ -45,6 +46,8 @@ class Delivery:
 
     `id` is random and made with the row: channels without idempotency carry it so that an uncertain send can be
     looked up. `lease_token` fences: only its holder may mark the row. `parent` is the receipt of the group's first message.
+    `is_uncertain`: an earlier sending broke off, so the vendor may have it. `payload` is what was rendered, `text` the same
+    for people. The store counts `sequence` up when it takes the row.
     """
 
     id: str
@@ -64,3 +67,5 @@ class Delivery:
     state: DeliveryState = DeliveryState.QUEUED
     reason: str = ""
     sent_at: datetime | None = None
+    payload: Json = None
+    text: str = ""

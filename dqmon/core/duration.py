@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
 PATTERN = r"^[0-9]+(s|m|h|d|w)$"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -39,9 +39,15 @@ def write_duration(seconds: int) -> str:
     return f"{seconds}s"
 
 
+
+def _seconds(value: object, info: ValidationInfo) -> int:
+    """Whole seconds stay as they are where Python gives them; in a file every duration has its unit."""
+    return value if type(value) is int and info.mode == "python" else parse_duration(value)
+
+
 Duration = Annotated[
     int,
-    BeforeValidator(lambda value: value if type(value) is int else parse_duration(value)),
+    BeforeValidator(_seconds),
     PlainSerializer(write_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": PATTERN}),
 ]

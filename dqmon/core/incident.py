@@ -58,7 +58,8 @@ class Incident:
 class Group:
     """What one channel shows as one message: one incident's (or `group_by` value's) part on one route.
 
-    `id` is random, made when the group opens; a resolved group never reopens. `due_at` is the next time that it must
+    `alert_keys` are the alerts that were routed to it when they fired (their texts): a reload of the routes never moves an
+    open alert (R7). `id` is random, made when the group opens; a resolved group never reopens. `due_at` is the next time that it must
     be looked at, None when there is nothing to wait for. `told_*` is what the last message said.
     """
 
@@ -69,6 +70,7 @@ class Group:
     dedup_key: str
     opened_at: datetime
     incident_ids: tuple[str, ...]
+    alert_keys: tuple[str, ...]
     due_at: datetime | None
     last_told_at: datetime | None = None
     told_severity: Severity | None = None

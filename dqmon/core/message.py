@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AlertFacts:
-    """One alert of the message, in texts for people. Nothing here is escaped: each channel does that."""
+    """One alert of the message, in texts for people. Nothing here is escaped: each channel does that.
+
+    `first_step` is the command that shows why.
+    """
 
     check_id: str
     kind: str
@@ -40,6 +43,7 @@ class AlertFacts:
     members_left: tuple[str, ...] = ()
     run_id: str = ""
     resolved_at: datetime | None = None
+    first_step: str = ""
 
 
 @dataclass(frozen=True, slots=True)

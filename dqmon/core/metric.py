@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from dqmon.core.table import Column, TableRef
 
@@ -42,6 +42,8 @@ class Metric(ABC):
 
     kind: ClassVar[MetricKind]
     name: ClassVar[str]
+    empty: ClassVar[Value] = None
+    """The value of no rows at all: 0 for a count."""
 
     @property
     @abstractmethod
@@ -67,7 +69,7 @@ class AggregateMetric(Metric):
     kind: ClassVar[MetricKind] = MetricKind.AGGREGATE
 
     @abstractmethod
-    def expression(self, columns: Mapping[str, ColumnElement[object]], caps: Capabilities, at: datetime) -> ColumnElement[object]:
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
         """The aggregate over typed columns, by declared name; `at` is when the scan measures (aware UTC)."""
 
 
@@ -91,7 +93,7 @@ class GroupedMetric(Metric):
         return self.keys
 
     @abstractmethod
-    def expression(self, keys: Mapping[str, ColumnElement[object]], rows: ColumnElement[int], caps: Capabilities) -> ColumnElement[object]:
+    def expression(self, keys: Mapping[str, ColumnElement[Any]], rows: ColumnElement[int], caps: Capabilities) -> ColumnElement[Any]:
         """The aggregate over groups; `rows` is the number of rows of a group."""
 
 
@@ -116,7 +118,7 @@ class StatementMetric(Metric):
         """The further table; its columns are looked up first, too."""
 
     @abstractmethod
-    def expression(self, rows: FromClause, other: FromClause) -> tuple[FromClause, ColumnElement[object]]:
+    def expression(self, rows: FromClause, other: FromClause) -> tuple[FromClause, ColumnElement[Any]]:
         """What to select from, and the aggregate over it.
 
         `rows` has the filtered rows with `columns` (and what the scan groups by), `other` the filtered rows of the

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from dqmon.core.duration import Duration
+
+ProjectPath: TypeAlias = Annotated[str, "project-path"]
+"""A path in `config/dqmon.yaml`, relative to the project folder; the configuration hands it over absolute."""
 
 
 class Options(BaseModel):
@@ -48,6 +53,6 @@ class ChannelOptions(Options):
 
     base_url: str | None = None
     timeout: Duration = 10
-    verify: str | None = None
+    verify: ProjectPath | None = None
     allow_private_addresses: bool = False
     dry_run: bool = False

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dqmon.core.history import Band, History, Learning
     from dqmon.core.load_record import Backlog, LoadRecord, PipelineInfo
     from dqmon.core.message import Message
+    from dqmon.core.options import ChannelOptions
     from dqmon.core.table import Column, TableRef
 
 
@@ -92,6 +93,8 @@ class Channel(Protocol):
     pages: ClassVar[bool]
     """True for a channel that wakes people: group_wait is at most 10 s there."""
     name: str
+    options: ChannelOptions
+    """The engine reads `dry_run` and `timeout`."""
 
     def __init__(self, name: str, options: BaseModel) -> None:
         """Keeps the options; connects to nothing."""
@@ -101,6 +104,9 @@ class Channel(Protocol):
 
     def render(self, message: Message, part: str) -> Json:
         """The request body, within all of the vendor's limits. Pure."""
+
+    def text(self, payload: Json) -> str:
+        """A rendered payload as a person reads it, line by line. Pure."""
 
     def send(self, payload: Json, delivery: Delivery) -> Receipt:
         """Sends once, without retries. Raises Transient, Permanent or OutcomeUnknown."""

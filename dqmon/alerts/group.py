@@ -1,0 +1,205 @@
+"""What a group says next, and when. The waits are Alertmanager's; dedup keys are as CHECKS.md has them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from dqmon.alerts.transition import severity_change
+from dqmon.alerts.wording import count, named_member, some, trouble
+from dqmon.core.alert import AlertKind
+from dqmon.core.delivery import DeliveryKind
+from dqmon.core.verdict import Severity, worst
+
+if TYPE_CHECKING:
+    from dqmon.alerts.route import Attributes
+    from dqmon.core.alert import Alert
+    from dqmon.core.incident import Group
+    from dqmon.core.route import Route
+
+PAGING_WAIT_S = 10
+"""The longest group_wait on a channel that wakes people (R6)."""
+PAGING_SEVERITIES = frozenset({Severity.CRITICAL})
+"""What pages (R5). PagerDuty ignores a trigger on an acknowledged key, so a rise to one of these needs a new key."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A group's alerts as they are now: the names of the members in trouble (sorted), the worst severity.
+
+    `members` empty: all resolved. `pages`: the channel wakes people. `instance`: part of every dedup key.
+    """
+
+    members: tuple[str, ...]
+    severity: Severity
+    is_acknowledged: bool
+    pages: bool
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """One message to send, and the key under which the vendor knows it."""
+
+    kind: DeliveryKind
+    dedup_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a group says now, in order (nothing is said too), why, and the group as it is afterwards.
+
+    `changes` are sentences on what differs from what was said last. `group.due_at` is when to decide again, unless an
+    alert of the group or its incident changes before.
+    """
+
+    says: tuple[Saying, ...]
+    reason: str
+    group: Group
+    changes: tuple[str, ...] = ()
+
+
+def view_of(alerts: Iterable[Alert], *, is_acknowledged: bool, pages: bool, instance: str) -> GroupView:
+    """The view of a group's alerts; those that are resolved or pending do not count."""
+    every = [alert for alert in alerts if alert.is_open]
+    names = sorted(name for alert in every for name in _names(alert))
+    severity = Severity.INFO
+    for alert in every:
+        severity = worst(severity, alert.severity)
+    return GroupView(tuple(names), severity, is_acknowledged, pages, instance)
+
+
+def group_key(group_by: Sequence[str], incident_id: str, attributes: Attributes) -> str:
+    """The text that alerts of one group share: the values of `group_by`; several values of one, as tags, as a set."""
+    values = [(name, [incident_id] if name == "incident" else sorted(set(attributes.get(name, ())))) for name in group_by]
+    return json.dumps(values, ensure_ascii=False)
+
+
+def dedup_key(instance: str, channel: str, group_id: str, escalation: int) -> str:
+    """`dqmon:` and 64 hex digits: the same for the same group wherever and whenever it is computed (R7)."""
+    text = json.dumps([instance, channel, group_id, escalation])
+    return "dqmon:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def first_due(opened_at: datetime, route: Route, *, pages: bool) -> datetime:
+    """When a group that opened at `opened_at` speaks first: after group_wait, at most 10 s on a paging channel."""
+    return opened_at + timedelta(seconds=min(route.group_wait_s, PAGING_WAIT_S) if pages else route.group_wait_s)
+
+
+def decide(group: Group, view: GroupView, route: Route, now: datetime) -> Decision:
+    """What the group says at `now`.
+
+    The first message comes after group_wait, and never when all has resolved by then. After it the group looks at
+    itself every group_interval: it says changes and the end then, and repeats itself after repeat_interval if nothing
+    changed and nobody acknowledged. A rise of severity and an acknowledgement are said at once. A rise to a paging
+    severity on a paging channel triggers a new key, then resolves the old one. A resolved group says nothing any more.
+    """
+    if group.resolved_at is not None:
+        return Decision((), "resolved before", group)
+    if group.last_told_at is None:
+        return _first(group, view, route, now)
+    if view.members and group.told_severity is not None and view.severity.rank > group.told_severity.rank:
+        return _rise(group, view, route, now)
+    if view.members and view.is_acknowledged and not group.told_acknowledged:
+        return Decision(_say(DeliveryKind.ACKNOWLEDGE, group), "acknowledged", replace(group, told_acknowledged=True))
+    if group.due_at is not None and now < group.due_at:
+        return Decision((), f"waits for group_interval until {group.due_at:%H:%M:%S} UTC", group)
+    return _regular(group, view, route, now)
+
+
+def changes(group: Group, view: GroupView) -> tuple[str, ...]:
+    """What differs from what the group said last, as sentences; empty when nothing does."""
+    if group.told_severity is None:
+        return ()
+    said = [severity_change(group.told_severity, view.severity)] if view.severity is not group.told_severity else []
+    before, after = set(group.told_members), set(view.members)
+    added, gone = sorted(after - before), sorted(before - after)
+    checks_before, checks_after = ({_check(name) for name in names} for names in (before, after))
+    parts = [name for name in added if _check(name) in checks_before]
+    checks = sorted({_check(name) for name in added} - checks_before)
+    if parts:
+        said.append(f"{count(len(parts), 'more partition')} {_trouble(parts)}: {some(parts)}")
+    if checks:
+        said.append(f"{count(len(checks), 'more check')} {_trouble(checks)}: {some(checks)}")
+    recovered = dict.fromkeys(name if _check(name) in checks_after else _check(name) for name in gone)
+    if recovered:
+        said.append(f"recovered: {some(recovered)}")
+    return tuple(said)
+
+
+def _first(group: Group, view: GroupView, route: Route, now: datetime) -> Decision:
+    if not view.members:
+        return Decision((), "resolved before group_wait was over", replace(group, resolved_at=now, due_at=None))
+    if group.due_at is not None and now < group.due_at:
+        return Decision((), f"waits for group_wait until {group.due_at:%H:%M:%S} UTC", group)
+    kinds = (DeliveryKind.TRIGGER, DeliveryKind.ACKNOWLEDGE) if view.is_acknowledged else (DeliveryKind.TRIGGER,)
+    says = tuple(saying for kind in kinds for saying in _say(kind, group))
+    return Decision(says, "fired", _told(group, view, route, now))
+
+
+def _rise(group: Group, view: GroupView, route: Route, now: datetime) -> Decision:
+    said = changes(group, view)
+    if not (view.pages and view.severity in PAGING_SEVERITIES):
+        is_newly_acknowledged = view.is_acknowledged and not group.told_acknowledged
+        then = _say(DeliveryKind.ACKNOWLEDGE, group) if is_newly_acknowledged else ()
+        return Decision(_say(DeliveryKind.UPDATE, group) + then, "severity rose", _told(group, view, route, now), said)
+    number = group.escalation + 1
+    risen = replace(group, escalation=number, dedup_key=dedup_key(view.instance, group.channel, group.id, number))
+    says = (*_say(DeliveryKind.TRIGGER, risen), *_say(DeliveryKind.RESOLVE, group))
+    # An acknowledged key ignores triggers (PagerDuty, Events API v2, 02-Trigger-Events): only a new one pages.
+    return Decision(says, "severity rose to one that pages: a new key", _told(risen, view, route, now), said)
+
+
+def _regular(group: Group, view: GroupView, route: Route, now: datetime) -> Decision:
+    if not view.members:
+        ended = replace(group, resolved_at=now, due_at=None, last_told_at=now, told_members=())
+        return Decision(_say(DeliveryKind.RESOLVE, group), "resolved", ended)
+    said = changes(group, view)
+    if said:
+        return Decision(_say(DeliveryKind.UPDATE, group), "changed", _told(group, view, route, now), said)
+    assert group.last_told_at is not None  # noqa: S101 - decide asks only groups that have spoken
+    is_repeat_due = now - group.last_told_at >= timedelta(seconds=route.repeat_interval_s)
+    if is_repeat_due and not view.is_acknowledged:
+        return Decision(_say(DeliveryKind.REPEAT, group), "still the same after repeat_interval", _told(group, view, route, now))
+    reason = "acknowledged: no repeats" if view.is_acknowledged else "nothing changed since the last message"
+    return Decision((), reason, replace(group, due_at=_next_due(group.last_told_at, route, now)))
+
+
+def _told(group: Group, view: GroupView, route: Route, now: datetime) -> Group:
+    """The group after it has said `view`."""
+    return replace(
+        group,
+        due_at=_next_due(now, route, now),
+        last_told_at=now,
+        told_severity=view.severity,
+        told_members=view.members,
+        told_acknowledged=view.is_acknowledged,
+    )
+
+
+def _next_due(told_at: datetime, route: Route, now: datetime) -> datetime:
+    """In group_interval, sooner if the repeat is due sooner."""
+    regular, repeat = now + timedelta(seconds=route.group_interval_s), told_at + timedelta(seconds=route.repeat_interval_s)
+    return repeat if now < repeat < regular else regular
+
+
+def _say(kind: DeliveryKind, group: Group) -> tuple[Saying, ...]:
+    return (Saying(kind, group.dedup_key),)
+
+
+def _names(alert: Alert) -> Collection[str]:
+    return [named_member(alert.key, member) for member in alert.members] or [str(alert.key)]
+
+
+def _check(name: str) -> str:
+    """The alert of a member's name."""
+    return name.split(" [", 1)[0]
+
+
+def _trouble(names: Sequence[str]) -> str:
+    is_error = all(_check(name).endswith("#error") for name in names)
+    return trouble(AlertKind.ERROR if is_error else AlertKind.DATA, len(names))

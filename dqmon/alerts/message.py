@@ -1,0 +1,162 @@
+"""What a message says, in texts for people; each channel gives it its form, escapes it and keeps the vendor's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from dqmon.alerts.wording import cut, instant, member_text, observed_text
+from dqmon.core.alert import AlertKind
+from dqmon.core.delivery import DeliveryKind
+from dqmon.core.message import AlertFacts, Message
+from dqmon.core.result import ResultRecord
+from dqmon.core.verdict import Severity, Verdict
+
+if TYPE_CHECKING:
+    from dqmon.core.alert import Alert, Member, MemberKey
+    from dqmon.core.incident import Group, Incident
+
+LISTED_ALERTS = 10
+"""Alerts that a message lists; the rest is counted (R16)."""
+LISTED_MEMBERS = 20
+RECENT_POINTS = 14
+"""Past values of the sparkline (R19)."""
+SQL_LIMIT = 1_500
+"""Characters of the statement that a message shows (R19)."""
+TEXT_LIMIT = 500
+"""Characters of a reason, an owner, a description, a member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What the store knows besides the alert.
+
+    recent: past values of the observed series, oldest first. last_good: the newest result that passed.
+    left: how members left since the last message, as the alert's events say it.
+    """
+
+    recent: tuple[float, ...] = ()
+    last_good: ResultRecord | None = None
+    left: tuple[str, ...] = ()
+
+
+def facts(alert: Alert, results: Sequence[ResultRecord], background: Background) -> AlertFacts:
+    """What is told of one alert. Never a row's values: only counts, limits and names that the configuration chose.
+
+    `results` are those that the alert's members point to; of a resolved alert the newest ones. At least one.
+    The worst of them speaks for the alert, the newest partition first.
+    """
+    main = max(results, key=lambda result: (_weight(result, alert.key.kind), result.partition_start or _NEVER, result.measured_at))
+    observed, expected = observed_text(main), main.expected_text
+    return AlertFacts(
+        check_id=main.check_id,
+        kind=alert.key.kind.value,
+        state=alert.state.value,
+        severity=alert.severity,
+        subject=main.subject,
+        type=main.type,
+        headline=_headline(main),
+        observed=cut(observed, TEXT_LIMIT),
+        expected=cut(expected, TEXT_LIMIT),
+        reason=cut(main.reason, TEXT_LIMIT),
+        since=alert.since or main.scheduled_at,
+        outcomes_in_a_row=alert.streak,
+        owner=main.owner and cut(main.owner, TEXT_LIMIT),
+        runbook=main.runbook,
+        description=main.description and cut(main.description, TEXT_LIMIT),
+        declared_at=f"{main.source_path}:{main.source_line}",
+        sql=cut(";\n".join(main.sql), SQL_LIMIT) or None,
+        last_good=_last_good(background.last_good),
+        recent=background.recent[-RECENT_POINTS:],
+        members=tuple(_member(key, alert.members[key]) for key in sorted(alert.members))[-LISTED_MEMBERS:],
+        members_left=background.left,
+        run_id=main.run_id,
+        resolved_at=None if alert.is_open else alert.resolved_at,
+        first_step=f"dqmon explain {main.check_id}",
+    )
+
+
+def compose(
+    kind: DeliveryKind,
+    group: Group,
+    incident: Incident,
+    alerts: Sequence[AlertFacts],
+    now: datetime,
+    *,
+    instance: str,
+    changes: tuple[str, ...] = (),
+) -> Message:
+    """One message of a group. `alerts` are those that the group shows; the incident's root comes first.
+
+    The others follow by severity, then since when, then by id; LISTED_ALERTS are listed and the rest is counted.
+    Without any (their results are gone) the message still names the incident's root.
+    """
+    root = (incident.root.check_id, incident.root.kind.value)
+    ordered = sorted(alerts, key=lambda a: ((a.check_id, a.kind) != root, -a.severity.rank, a.since, a.check_id, a.kind))
+    is_end = kind is DeliveryKind.RESOLVE
+    severity = max((alert.severity for alert in ordered), key=lambda severity: severity.rank, default=incident.severity)
+    runbook = next((alert.runbook for alert in ordered[:1]), None)
+    return Message(
+        kind=kind,
+        instance=instance,
+        incident_id=incident.id,
+        group_id=group.id,
+        dedup_key=group.dedup_key,
+        severity=severity,
+        title=_title(kind, severity, [alert.headline for alert in ordered] or [str(incident.root)]),
+        opened_at=group.opened_at,
+        at=now,
+        alerts=tuple(ordered[:LISTED_ALERTS]),
+        changes=changes,
+        more=max(0, len(ordered) - LISTED_ALERTS),
+        acknowledged_by=incident.acknowledged_by,
+        resolved_after_s=(now - group.opened_at).total_seconds() if is_end else None,
+        links={"runbook": runbook} if runbook else {},
+    )
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _weight(result: ResultRecord, kind: AlertKind) -> int:
+    """How much a result speaks for an alert of that kind."""
+    order = (Verdict.SKIPPED, Verdict.ERROR, Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+    return len(order) if kind is AlertKind.ERROR and result.verdict is Verdict.ERROR else order.index(result.verdict)
+
+
+def _headline(result: ResultRecord) -> str:
+    """`main.flights completeness dep_time: 57.5 % missing, at most 20 % expected`."""
+    what = " ".join((result.subject, result.type, ", ".join(result.columns) or result.name or "")).strip()
+    if result.verdict is Verdict.ERROR:
+        return cut(f"{what} cannot be measured: {result.reason}", TEXT_LIMIT)
+    seen = observed_text(result, is_short=True)
+    if not seen or not result.expected_text:
+        return cut(f"{what}: {seen or result.reason}", TEXT_LIMIT)
+    return cut(f"{what}: {_against(seen, result.expected_text)}", TEXT_LIMIT)
+
+
+def _title(kind: DeliveryKind, severity: Severity, headlines: Sequence[str]) -> str:
+    word = "RESOLVED" if kind is DeliveryKind.RESOLVE else severity.upper()
+    more = f" (and {len(headlines) - 1:,} more)" if len(headlines) > 1 else ""
+    return f"[{word}] {headlines[0]}{more}"
+
+
+def _last_good(result: ResultRecord | None) -> str | None:
+    """`0.5 % missing (4 of 926 rows), 2013-02-07 13:00 UTC`."""
+    if result is None:
+        return None
+    return ", ".join(text for text in (observed_text(result), instant(result.scheduled_at)) if text)
+
+
+def _member(key: MemberKey, member: Member) -> str:
+    """`2013-02-08: 57.5 % missing, at most 20 % expected`; a check without partitions says only what was seen."""
+    said = _against(member.observed, member.expected) if member.observed and member.expected else member.observed or member.reason
+    return cut(": ".join(text for text in (member_text(key), said) if text), TEXT_LIMIT)
+
+
+def _against(seen: str, expected: str) -> str:
+    """`57.5 % missing, at most 20 % expected`: what both say ("missing") is said once."""
+    word = seen.rpartition(" ")[2]
+    return f"{seen}, {expected.removesuffix(f' {word}')} expected"

@@ -1,0 +1,295 @@
+"""The composition root: the only place that builds concrete objects from a configuration."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from dqmon.alerts.correlate import acknowledge, close_by_hand
+from dqmon.config.project import Project, load, load_project
+from dqmon.config.registries import Registries
+from dqmon.core.check import Check, PipelineRef
+from dqmon.core.incident import Incident, IncidentState
+from dqmon.core.lineage import Lineage
+from dqmon.core.load_record import PipelineInfo
+from dqmon.core.selector import Selector
+from dqmon.core.table import Column, TableRef, table_ref
+from dqmon.daemon.leader import Candidate
+from dqmon.daemon.scheduler import Scheduler
+from dqmon.daemon.service import Service
+from dqmon.daemon.work import Setup, Work, timed
+from dqmon.daemon.workers import Inline
+from dqmon.engine.environment import Environment
+from dqmon.engine.judge import Task
+from dqmon.engine.notify import settle
+from dqmon.engine.on_demand import CheckReport
+from dqmon.engine.on_demand import check as run_now
+from dqmon.engine.preview import PlannedStatement, preview
+from dqmon.engine.retention import Policy
+from dqmon.engine.run import Progress, RunOutcome
+from dqmon.engine.scheduled import Scheduled
+from dqmon.engine.select import select
+from dqmon.engine.tell import tell_now
+from dqmon.errors import ConfigError, NotifyError, SourceError, UsageError, WarehouseError
+from dqmon.store import incidents, schemas
+from dqmon.store.database import Database
+from dqmon.telemetry import Log
+
+if TYPE_CHECKING:
+    from dqmon.core.protocols import Channel, Source, Warehouse
+    from dqmon.store.schemas import Snapshot
+
+log = Log(__name__)
+
+Clock = Callable[[], datetime]
+
+
+def open_app(config: str | None = None, *, clock: Clock | None = None) -> App:
+    """The application of the project that `config`, DQMON_CONFIG or the working folder names; connects to nothing yet.
+
+    Raises ConfigError and ExtensionError.
+    """
+    return App(load(config), clock or _utc_now)
+
+
+def new_id() -> str:
+    """A random id of 26 characters whose order is that of its making (milliseconds, then chance)."""
+    number = (int(_utc_now().timestamp() * 1000) << 80) | secrets.randbits(80)
+    return "".join("0123456789abcdefghjkmnpqrstvwxyz"[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+class App(AbstractContextManager["App"]):
+    """A loaded project with its store, warehouses, sources and channels; each is made when it is first needed."""
+
+    def __init__(self, project: Project, clock: Clock) -> None:
+        self.project = project
+        self.now = clock
+        self._registries = Registries()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for warehouse in self.__dict__.get("warehouses", {}).values():
+            warehouse.close()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    @cached_property
+    def database(self) -> Database:
+        """The store, ready for use: an empty one is migrated. Raises StoreError, UsageError."""
+        self._database.prepare()
+        return self._database
+
+    @cached_property
+    def _database(self) -> Database:
+        return Database(self.project.settings.store_url)
+
+    @cached_property
+    def warehouses(self) -> Mapping[str, Warehouse]:
+        """Every warehouse that the configuration names."""
+        known = self._registries.warehouses
+        return {name: known.get(found.type)(name, found.options) for name, found in self.project.settings.warehouses.items()}
+
+    @cached_property
+    def sources(self) -> Mapping[str, Source]:
+        """Every ingestion source that the configuration names."""
+        known = self._registries.ingestion
+        return {
+            name: known.get(found.type)(name, found.options, self.warehouses.get(found.options.warehouse or ""))
+            for name, found in self.project.settings.ingestion.items()
+        }
+
+    @cached_property
+    def channels(self) -> Mapping[str, Channel]:
+        """Every channel that the configuration names."""
+        known = self._registries.channels
+        return {name: known.get(found.type)(name, found.options) for name, found in self.project.settings.channels.items()}
+
+    @cached_property
+    def environment(self) -> Environment:
+        """What the use cases work with. Patterns are resolved here. Raises ConfigError and StoreError."""
+        checks, lineage, unresolved = self._resolved()
+        return Environment(
+            self.project.settings.instance,
+            self.database,
+            self.warehouses,
+            self.sources,
+            self.channels,
+            {check.id: check for check in checks},
+            self.project.routes,
+            lineage,
+            self.project.settings.correlate_within_s,
+            self.now,
+            new_id,
+            unresolved,
+        )
+
+    def select(self, selector: Selector) -> tuple[Check, ...]:
+        """The checks that the selector means, in declared order."""
+        return select(self.environment.checks.values(), selector, self.database, self.now())
+
+    def check(self, selector: Selector, at: datetime | None, alerts: bool, progress: Progress | None = None) -> CheckReport:
+        """Runs the selected checks now. UsageError when nothing is selected."""
+        chosen = self.select(selector)
+        if not chosen:
+            raise UsageError(f"nothing is selected; `dqmon plan` names the {len(self.environment.checks)} checks")
+        return run_now(self.environment, chosen, at, progress, is_told=alerts)
+
+    def plan(self, selector: Selector) -> tuple[PlannedStatement, ...]:
+        """The statements that `check` would send now; sends catalogue look-ups only."""
+        now = self.now()
+        return preview(self.environment, tuple(Task(check, now) for check in self.select(selector)))
+
+    def acknowledge(self, incident_id: str, by: str) -> None:
+        """Says that somebody is at the incident. UsageError when there is none of that id, or it is resolved."""
+        now = self.now()
+        incident = self._incident(incident_id)
+        settle(self.environment, acknowledge(incident, by, now), now)
+        self._deliver()
+
+    def resolve(self, incident_id: str, by: str, still_failing: bool) -> None:
+        """Closes the incident by hand. With `still_failing` its alerts end too, so that the next failure opens a new one."""
+        now = self.now()
+        incident = self._incident(incident_id)
+        settle(self.environment, close_by_hand(incident, by, now), now, ends_alerts=still_failing)
+        self._deliver()
+
+    def accept_schema(self, dataset: str, by: str) -> tuple[Column, ...]:
+        """Takes the columns that the table has now for the accepted ones. Raises UsageError and WarehouseError."""
+        table = self._table(dataset)
+        with self.warehouses[table.warehouse].open() as session:
+            columns = session.columns(table)
+        with self.database.write() as connection:
+            schemas.record(connection, table, columns, self.now())
+            schemas.accept(connection, table, self.now(), by)
+        return columns
+
+    def accepted_schema(self, dataset: str) -> Snapshot:
+        """The accepted columns of a dataset, by whom and when. UsageError when none are."""
+        with self.database.read() as connection:
+            found = schemas.accepted_snapshot(connection, self._table(dataset))
+        if found is None:
+            raise UsageError(f"{dataset} has no accepted schema; run its schema_drift check, or type: dqmon schema accept {dataset}")
+        return found
+
+    def migrate(self) -> tuple[str | None, str]:
+        """Brings the store to this version; returns the version before and after."""
+        return self._database.migrate()
+
+    def run_daemon(self) -> int:
+        """Runs until SIGTERM or SIGINT; returns the exit code. UsageError when a daemon has this SQLite store already."""
+        loaded = iter((self,))
+        return Service(self.database, lambda: (next(loaded, None) or self._again()).setup()).run()
+
+    def scheduler(self) -> Scheduler[RunOutcome]:
+        """The daemon's scheduler on this app's clock, everything in the caller's thread: for a virtual clock."""
+        return Scheduler(self.database, self.setup(), Inline(), self.now, Candidate("virtual", is_alone=True))
+
+    def setup(self) -> Setup[RunOutcome]:
+        """What the daemon works with until the next reload."""
+        kept = self.project.settings.retention
+        policy = Policy(**{name: timedelta(seconds=getattr(kept, name)) for name in type(kept).model_fields})
+        scheduled = Scheduled(self.environment, policy, new_id())
+        work = Work(
+            run_batch=scheduled.run_batch,
+            commit=scheduled.commit,
+            notify=scheduled.notify,
+            deliver=scheduled.deliver,
+            poll=scheduled.poll,
+            purge=scheduled.purge,
+            refresh=self._refreshed,
+            close=scheduled.close,
+        )
+        found = ((check.id, timed(check)) for check in self.environment.checks.values())
+        return Setup(
+            work,
+            {check_id: item for check_id, item in found if item is not None},
+            {name: 1 if warehouse.capabilities.is_file else warehouse.max_connections for name, warehouse in self.warehouses.items()},
+            tuple(self.channels),
+            {name: float(found.options.poll_every) for name, found in self.project.settings.ingestion.items()},
+            self.project.settings.fuse_within_s,
+        )
+
+    def _again(self) -> App:
+        """The project loaded anew, on the store and clock of this one. Raises ConfigError."""
+        return self._with(load_project(self.project.path, os.environ))
+
+    def _with(self, project: Project) -> App:
+        app = App(project, self.now)
+        app.__dict__["_database"] = self._database
+        return app
+
+    def _refreshed(self) -> Setup[RunOutcome] | None:
+        """The set-up with the patterns resolved anew; None when that changes nothing."""
+        if not self.project.patterns:
+            return None
+        other = self._with(self.project)
+        return None if other.environment.checks == self.environment.checks else other.setup()
+
+    def _resolved(self) -> tuple[tuple[Check, ...], Lineage, tuple[str, ...]]:
+        """All checks and the graph, patterns applied to what the warehouses and sources have.
+
+        While one of them cannot be read, the checks of named tables alone, with the reason: no table may look as if it were gone.
+        """
+        project = self.project
+        if not project.patterns:
+            return project.checks, project.lineage, ()
+        tables: list[tuple[TableRef, bool]] = []
+        pipelines: list[PipelineInfo] = []
+        unreachable: list[str] = []
+        for name in sorted({item.target.warehouse for item in project.patterns if isinstance(item.target, TableRef)}):
+            try:
+                with self.warehouses[name].open() as session:
+                    tables.extend(session.tables(None))
+            except WarehouseError as e:
+                unreachable.append(str(e))
+        for name in sorted({item.target.source for item in project.patterns if isinstance(item.target, PipelineRef)}):
+            try:
+                pipelines.extend(self.sources[name].pipelines())
+            except SourceError as e:
+                unreachable.append(str(e))
+        if unreachable:
+            return project.checks, project.lineage, tuple(f"patterns are not applied: {reason}" for reason in unreachable)
+        found = project.resolve(tables, pipelines)
+        errors = tuple(problem for problem in found.problems if not problem.is_warning)
+        if errors:
+            raise ConfigError(errors)
+        for problem in found.problems:
+            log.warning("pattern", problem=str(problem))
+        return found.checks, found.lineage, ()
+
+    def _incident(self, id_: str) -> Incident:
+        with self.database.read() as connection:
+            found = incidents.get(connection, id_)
+        if found is None:
+            raise UsageError(f"there is no incident {id_!r}; `dqmon incidents list --state all` names them")
+        if found.state is IncidentState.RESOLVED:
+            raise UsageError(f"the incident {found.id} is resolved already")
+        return found
+
+    def _deliver(self) -> None:
+        problem = tell_now(self.environment)
+        if problem:
+            raise NotifyError(problem)
+
+    def _table(self, dataset: str) -> TableRef:
+        """`[warehouse:]dataset` as a table of the configuration. UsageError when there is no such warehouse."""
+        name, colon, rest = dataset.partition(":")
+        settings = self.project.settings
+        warehouse = name if colon else next(iter(settings.warehouses))
+        if warehouse not in settings.warehouses:
+            raise UsageError(f"there is no warehouse {warehouse!r}; there are {', '.join(settings.warehouses)}")
+        try:
+            return table_ref(warehouse, rest if colon else dataset, self.warehouses[warehouse].default_schema)
+        except ValueError as e:
+            raise UsageError(str(e)) from e
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

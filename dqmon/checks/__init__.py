@@ -1,0 +1,1 @@
+"""One file a check type: its options, its metrics, its judgement, its documentation."""

@@ -1,0 +1,1 @@
+"""What several check types share; not an extension itself."""

@@ -1,0 +1,197 @@
+"""Check type freshness: how old the newest row is."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import Annotated, ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from dqmon.checks.base.counted import measured_count
+from dqmon.checks.base.due_days import DAY_NAMES, Days, holidays_of, is_due
+from dqmon.checks.base.words import count
+from dqmon.core.calendar import required_since
+from dqmon.core.check import Check, DatasetCheck, Evidence, Expected, Judgement, Observed
+from dqmon.core.duration import Duration, format_duration
+from dqmon.core.metric import Metric
+from dqmon.core.verdict import Dimension, Unit, Verdict
+from dqmon.sql.metrics import FutureCount, LatestInstant, MaxIngestionDelay, RowCount
+
+
+def _as_clock(value: object) -> object:
+    """`"07:00"` as a time of day; ValueError for anything else (YAML reads an unquoted 07:00 as a number)."""
+    if isinstance(value, time):
+        return value
+    try:
+        return datetime.strptime(str(value), "%H:%M").time()  # noqa: DTZ007 - a time of day, read in the check's zone
+    except ValueError:
+        msg = f'{value!r} is not a time of day; write it in quotes as "07:00"'
+        raise ValueError(msg) from None
+
+
+Clock = Annotated[
+    time,
+    BeforeValidator(_as_clock),
+    PlainSerializer(lambda clock: f"{clock:%H:%M}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+]
+"""A time of day, hours and minutes."""
+
+
+class Freshness(DatasetCheck):
+    """The newest row is young enough, is there by a deadline, or came in quickly enough.
+
+    What it measures:
+        Age: the time of measuring minus the newest value of `column`, in seconds, never below 0. With `event_column` it is
+        the ingestion delay instead: the longest time from `event_column` to `column` of any row. With `deadline`, whether
+        the newest value has reached the day that was due.
+
+    Why it matters:
+        A pipeline that stopped leaves correct but old numbers on every report, and nobody sees an error.
+
+    Parameters:
+        column: when a row was loaded or happened: a timestamp or a date (midnight).
+        warn_after, fail_after: durations; bad when age or delay is longer.
+        deadline: a time of day in `timezone`, such as "07:00". After it, the newest value has to be at or after that day's
+          local midnight minus `covers`. Before it, and on other days, what the last due day asked for still stands.
+        covers: how far before midnight the newest value may lie, default 0d.
+        days: the days that have a deadline: `all` (default), `weekdays`, `weekends` or a list such as [mon, wed].
+        calendar: a country (US), a part of one (US-NY) or a market (XNYS), on whose holidays there is no deadline.
+        event_column: when the row happened; then warn_after and fail_after limit the delay.
+        One of warn_after, fail_after and deadline is required.
+
+    NULLs and empty tables:
+        NULLs are left out. Without any value there is nothing to judge, which is a FAIL here (`on_no_data: fail` is this
+        type's default). Values more than 5 minutes in the future are left out and counted in the reason. Timestamps
+        without a zone are read in `naive_timezone`, dates as midnight there.
+
+    SQL it runs:
+        `max(column)`, `count(*)` and a count of future values, part of the table's fused statement; `partition` is ignored.
+
+    Example:
+        ```yaml
+        - freshness: {column: loaded_at, warn_after: 1h, fail_after: 3h}
+        - freshness: {name: morning_sla, column: loaded_at, deadline: "07:00", days: weekdays, calendar: US}
+        - freshness: {name: lag, column: loaded_at, event_column: event_at, fail_after: 1h}
+        ```
+
+    Known limits:
+        `column: metadata` (load history instead of a column) is not offered by any warehouse yet.
+
+    References:
+        - dbt source freshness: https://docs.getdbt.com/docs/deploy/source-freshness
+        - holidays, the calendars: https://holidays.readthedocs.io/
+    """
+
+    type: ClassVar[str] = "freshness"
+    dimension: ClassVar[Dimension] = Dimension.TIMELINESS
+    unit: ClassVar[Unit] = Unit.SECONDS
+    allows_threshold: ClassVar[bool] = False
+    ignores_partition: ClassVar[bool] = True
+    on_no_data: ClassVar[Literal["skip", "fail"]] = "fail"
+
+    column: str
+    event_column: str | None = None
+    warn_after: Duration | None = None
+    fail_after: Duration | None = None
+    deadline: Clock | None = None
+    covers: Duration = 0
+    days: Days = DAY_NAMES
+    calendar: str | None = None
+
+    def problems(self, check: Check) -> tuple[str, ...]:
+        """No limit, limits the wrong way round, options that belong to a deadline without one, an unknown calendar."""
+        del check
+        found: list[str] = []
+        if self.column == "metadata":
+            found.append("column: metadata is not offered by this warehouse; name a column")
+        if self.warn_after is None and self.fail_after is None and self.deadline is None:
+            found.append("freshness has no limit; write warn_after:, fail_after: or deadline:")
+        if self.warn_after is not None and self.fail_after is not None and self.warn_after > self.fail_after:
+            found.append("warn_after is longer than fail_after, so that it never warns; swap them")
+        if self.deadline is None and self.model_fields_set & {"covers", "days", "calendar"}:
+            found.append("covers, days and calendar belong to a deadline:, which is not given")
+        if self.deadline is not None and self.event_column is not None:
+            found.append("deadline and event_column are both given; write two checks")
+        if not self.days:
+            found.append("days is empty; write at least one day")
+        if self.calendar is not None:
+            try:
+                holidays_of(self.calendar)
+            except ValueError as e:
+                found.append(str(e))
+        return tuple(found)
+
+    def metrics(self, check: Check) -> tuple[Metric, ...]:
+        """The newest value (or the longest delay), all rows and the values in the future."""
+        del check
+        return (self._measured(), RowCount(), FutureCount(self.column))
+
+    def judge(self, check: Check, evidence: Evidence) -> Judgement:
+        """The age, the delay or the newest value against the limits; the worst verdict counts."""
+        measured = evidence.values[self._measured()]
+        if measured is None:
+            return self._without_values(evidence)
+        if isinstance(measured, datetime):
+            age = max(0.0, (evidence.measured_at - measured).total_seconds())
+            reason = f"the newest {self.column} is {format_duration(age)} old ({_instant(measured)})"
+        else:
+            age = float(measured) if isinstance(measured, int | float) else 0.0
+            reason = f"{self.column} is up to {format_duration(age)} after {self.event_column}"
+        judgement = self._by_age(age, reason + self._future(evidence))
+        if self.deadline is not None and isinstance(measured, datetime):
+            judgement = self._by_deadline(check, evidence, measured, judgement)
+        return judgement
+
+    def _by_age(self, age: float, reason: str) -> Judgement:
+        limit = self.fail_after if self.warn_after is None else self.warn_after
+        verdict = Verdict.PASS
+        if self.fail_after is not None and age > self.fail_after:
+            verdict, limit = Verdict.FAIL, self.fail_after
+        elif self.warn_after is not None and age > self.warn_after:
+            verdict = Verdict.WARN
+        observed = Observed(round(age, 3), Unit.SECONDS)
+        if limit is None:
+            return Judgement(verdict, observed, Expected(), reason)
+        shown = format_duration(limit)
+        what = f"{self.column} at most {shown} after {self.event_column}" if self.event_column else f"{self.column} at most {shown} old"
+        verb = "warns" if verdict is Verdict.WARN or self.fail_after is None else "fails"
+        after = self.fail_after if verb == "fails" and self.fail_after is not None else limit
+        return Judgement(verdict, observed, Expected(None, float(limit), what), f"{reason}; {verb} after {format_duration(after)}")
+
+    def _by_deadline(self, check: Check, evidence: Evidence, newest: datetime, by_age: Judgement) -> Judgement:
+        assert self.deadline is not None  # noqa: S101 - for the type checker
+        covers, clock = timedelta(seconds=self.covers), f"{self.deadline:%H:%M}"
+        needed = required_since(
+            self.deadline, check.timezone, covers, evidence.measured_at, lambda day: is_due(day, self.days, self.calendar)
+        )
+        day = (needed + covers).astimezone(ZoneInfo(check.timezone))
+        text = f"{self.column} at or after {_instant(needed)} by {clock} {check.timezone} of {day:%a %Y-%m-%d}"
+        is_late = newest < needed
+        if not is_late and by_age.verdict.is_bad:
+            return by_age
+        verdict = Verdict.FAIL if is_late else Verdict.PASS
+        ending = f"fails before {_instant(needed)}, due by {clock} {check.timezone} of {day:%a %Y-%m-%d}"
+        return Judgement(verdict, by_age.observed, Expected(text=text), f"{by_age.reason}; {ending}")
+
+    def _without_values(self, evidence: Evidence) -> Judgement:
+        rows = measured_count(evidence, RowCount())
+        pair = f"{self.column} and {self.event_column}" if self.event_column else self.column
+        why = "the table has no rows" if rows == 0 else f"none of {count(rows, 'rows')} has a usable {pair}{self._future(evidence)}"
+        limit = self.fail_after if self.fail_after is not None else self.warn_after
+        text = f"{self.column} at most {format_duration(limit)} old" if limit is not None else f"a value of {self.column}"
+        return Judgement(Verdict.SKIPPED, Observed(None, Unit.SECONDS), Expected(text=text), why, is_no_data=True)
+
+    def _future(self, evidence: Evidence) -> str:
+        ahead = measured_count(evidence, FutureCount(self.column))
+        if not ahead:
+            return ""
+        return f", leaving out {count(ahead, 'values')} more than 5 minutes in the future"
+
+    def _measured(self) -> LatestInstant | MaxIngestionDelay:
+        return LatestInstant(self.column) if self.event_column is None else MaxIngestionDelay(self.column, self.event_column)
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,148 @@
+"""Check type range: how many values lie outside of bounds."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from dqmon.checks.base.counted import Count, judge_count, measured_count
+from dqmon.checks.base.fields import Scalars, as_decimal, pattern_problems
+from dqmon.checks.base.words import number
+from dqmon.core.check import Check, DatasetCheck, Evidence, Judgement
+from dqmon.core.metric import Metric
+from dqmon.core.verdict import Dimension, Unit
+from dqmon.sql.metrics import InvalidRangeCount, NonMissingCount
+
+
+def _as_bound(value: object) -> object:
+    """A bound as the metric takes it: a number exactly, a date or timestamp as ISO text, with zone as an instant."""
+    if isinstance(value, date):
+        return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value.isoformat()
+    if not isinstance(value, str):
+        return value if value is None else as_decimal(value)
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        msg = f"{value!r} is neither a number nor a date; write a number, 2013-01-31 or 2013-01-31T06:00:00Z"
+        raise ValueError(msg) from None
+    return instant.astimezone(UTC) if instant.tzinfo else value
+
+
+Bound = Annotated[
+    Decimal | datetime | str | None,
+    BeforeValidator(_as_bound),
+    WithJsonSchema({"type": ["number", "string", "null"]}),
+]
+"""A number, a date or a timestamp."""
+
+
+class Range(DatasetCheck):
+    """Values lie between bounds.
+
+    What it measures:
+        Rows whose value is below `min` or above `max`, and their share of the rows that have a value.
+
+    Why it matters:
+        A unit that changed, a sign that flipped or a default of 9999 passes every other check and ruins sums and averages.
+
+    Parameters:
+        column: the column to look at: numbers, dates or timestamps.
+        min, max: the bounds, inclusive; at least one. Numbers, or dates and timestamps as ISO text.
+        exclusive: `min`, `max` or `both`: bounds that are themselves out of range.
+        missing_values, missing_pattern: what is missing, as for completeness; missing values are not tested.
+        nan: `missing` (default: not tested) or `value` (NaN breaks every range).
+        warn_if, fail_if: number of invalid rows, or with % their share of the rows with a value; default `fail_if: "> 0"`.
+
+    NULLs and empty tables:
+        NULL is missing and not tested. When no row has a value the result is SKIPPED.
+
+    SQL it runs:
+        Two conditional counts, part of the table's fused statement.
+
+    Example:
+        ```yaml
+        - range: {column: amount, min: 0, max: 100000, fail_if: "> 0.1%"}
+        ```
+
+    Known limits:
+        Bounds are constants; to compare columns with each other use a condition.
+
+    References:
+        - Schelter et al., Automating Large-Scale Data Quality Verification, VLDB 2018, table 1 (isInRange):
+          https://www.vldb.org/pvldb/vol11/p1781-schelter.pdf
+    """
+
+    type: ClassVar[str] = "range"
+    dimension: ClassVar[Dimension] = Dimension.VALIDITY
+    unit: ClassVar[Unit] = Unit.ROWS
+    allows_percent: ClassVar[bool] = True
+    default_fail_if: ClassVar[str | None] = "> 0"
+
+    column: str
+    min: Bound = None
+    max: Bound = None
+    exclusive: Literal["min", "max", "both"] | None = None
+    missing_values: Scalars = ()
+    missing_pattern: str | None = None
+    nan: Literal["missing", "value"] = "missing"
+
+    def problems(self, check: Check) -> tuple[str, ...]:
+        """No bound, bounds of two kinds or the wrong way round, `exclusive` without its bound."""
+        del check
+        found = list(pattern_problems(self.missing_pattern))
+        if self.min is None and self.max is None:
+            found.append("range has no bound; write min:, max: or both")
+        elif self.min is not None and self.max is not None:
+            if isinstance(self.min, Decimal) != isinstance(self.max, Decimal):
+                found.append(f"min {_shown(self.min)} and max {_shown(self.max)} are of different kinds; write two numbers or two dates")
+            elif _as_order(self.min) > _as_order(self.max):
+                found.append(f"min {_shown(self.min)} is above max {_shown(self.max)}; no value can be in that range")
+        elif self.exclusive not in (None, "min" if self.min is not None else "max"):
+            found.append(f"exclusive: {self.exclusive} names a bound that is not given")
+        return tuple(found)
+
+    def metrics(self, check: Check) -> tuple[Metric, ...]:
+        """Rows with a value and the invalid ones."""
+        del check
+        return (self._tested(), self._invalid())
+
+    def judge(self, check: Check, evidence: Evidence) -> Judgement:
+        """The share of invalid values against the thresholds."""
+        bad, tested = measured_count(evidence, self._invalid()), measured_count(evidence, self._tested())
+        nothing = f"no row has a value of {self.column}"
+        return judge_count(check, Count(bad, tested, f"have {self.column} {self._outside}", "out of range", nothing))
+
+    @property
+    def _outside(self) -> str:
+        below = "at or below" if self.exclusive in ("min", "both") else "below"
+        above = "at or above" if self.exclusive in ("max", "both") else "above"
+        words = [f"{word} {_shown(bound)}" for word, bound in ((below, self.min), (above, self.max)) if bound is not None]
+        return " or ".join(words)
+
+    def _tested(self) -> NonMissingCount:
+        return NonMissingCount(self.column, self.missing_values, self.missing_pattern, self.nan)
+
+    def _invalid(self) -> InvalidRangeCount:
+        missing = (self.column, self.missing_values, self.missing_pattern, self.nan)
+        return InvalidRangeCount(*missing, min=self.min, max=self.max, exclusive=self.exclusive)
+
+
+def _shown(bound: Decimal | datetime | str) -> str:
+    match bound:
+        case Decimal():
+            return number(bound)
+        case datetime():
+            return f"{bound:%Y-%m-%dT%H:%M:%SZ}"
+        case str():
+            return bound
+
+
+def _as_order(bound: Decimal | datetime | str) -> Decimal:
+    """A place on a line; text without zone is read as UTC, which can be off by a day between kinds of bounds only."""
+    if isinstance(bound, Decimal):
+        return bound
+    instant = datetime.fromisoformat(bound) if isinstance(bound, str) else bound
+    return Decimal(str((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()))

@@ -1,0 +1,182 @@
+"""`dqmon demo`: the worked example's weeks, on a virtual clock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from dqmon.cli import options, output
+from dqmon.errors import UsageError
+
+if TYPE_CHECKING:
+    from dqmon.app import App
+    from dqmon.core.delivery import Delivery
+    from dqmon.core.result import ResultRecord
+
+NAME = "demo"
+NEW_YORK = ZoneInfo("America/New_York")
+FIRST_SLOTS = date(2013, 1, 2)
+FIRST_LOAD = date(2013, 2, 1)
+LAST_LOAD = date(2013, 2, 15)
+LOADER = Path("config/demo/load.py")
+AS_OF = "2013-02-10T12:00Z"
+
+
+def command(config: options.ConfigFile = None) -> None:
+    """Runs the worked example on a virtual clock.
+
+    Loads New York's flights of January and February 2013 day by day and runs the checks of those weeks as they fall due.
+    Makes the example's warehouse and store anew. Needs no network and sends nothing: its channels are dry runs.
+    """
+    from dqmon.app import open_app
+    from dqmon.daemon.virtual import VirtualClock
+
+    clock = VirtualClock(_new_york(FIRST_SLOTS, time()))
+    with open_app(config) as found:
+        root, store = found.project.root, found.project.settings.store_url
+    _start_anew(root, store)
+    with open_app(config, clock=clock) as app, _loader(root) as step:
+        output.write("New York's flights of 2013, watched by dqmon on a virtual clock; nothing is sent")
+        _load(step)
+        story = _Story(app, clock)
+        output.write(f"{len(app.environment.checks)} checks; January's slots run now:")
+        story.run_until(_new_york(FIRST_LOAD, time(5, 59)))
+        output.write("")
+        output.write("January's slots have run; its history is learned. From here on a load a day:")
+        for day in _days():
+            story.run_until(_new_york(day, time(6)))
+            if day > FIRST_LOAD:
+                _load(step)
+        story.run_until(_new_york(LAST_LOAD, time(9)))
+    _ending()
+
+
+def _days() -> Iterator[date]:
+    day = FIRST_LOAD
+    while day <= LAST_LOAD:
+        yield day
+        day += timedelta(days=1)
+
+
+def _new_york(day: date, at: time) -> datetime:
+    return datetime.combine(day, at, NEW_YORK).astimezone(UTC)
+
+
+def _start_anew(root: Path, store_url: str) -> None:
+    """Removes what an earlier demo left: its warehouse, its store, dlt's working folder. Nothing else is touched."""
+    store = root / ".dqmon/demo.db"
+    if not (root / LOADER).is_file() or store_url != f"sqlite:///{store}":
+        raise UsageError(
+            f"this is not the worked example: {LOADER} or the store .dqmon/demo.db is missing; go to the folder of dqmon itself"
+        )
+    import shutil
+
+    for path in (store, *(store.with_name(store.name + end) for end in ("-wal", "-shm")), root / "data/warehouse.duckdb"):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(root / "data/dlt", ignore_errors=True)
+
+
+@contextmanager
+def _loader(root: Path) -> Iterator[subprocess.Popen[str]]:
+    """The loading tool in a process of its own, which loads a step for each line that it is sent."""
+    command_line = [sys.executable, str(root / LOADER), "--step"]
+    with subprocess.Popen(command_line, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _load(loader: subprocess.Popen[str]) -> None:
+    said = _ask(loader.stdin, loader.stdout)
+    if not said.startswith("loaded"):
+        raise UsageError(f"the demo's loader failed{': ' + said if said else ''}; install its packages with `make install` and try again")
+    output.write(said)
+
+
+def _ask(stdin: IO[str] | None, stdout: IO[str] | None) -> str:
+    if stdin is None or stdout is None:
+        return ""
+    try:
+        stdin.write("\n")
+        stdin.flush()
+    except BrokenPipeError:
+        return ""
+    return stdout.readline().strip()
+
+
+class _Story:
+    """Runs the slots that are due and prints what the store then has: verdicts, incidents, messages."""
+
+    def __init__(self, app: App, clock: object) -> None:
+        self._app = app
+        self._clock = clock
+        self._scheduler = app.scheduler()
+        self._told = 0
+        self._judged_until = app.now()
+
+    def run_until(self, until: datetime) -> None:
+        from dqmon.daemon.virtual import VirtualClock, run_until
+
+        assert isinstance(self._clock, VirtualClock)  # noqa: S101 - for the type checker
+        run_until(self._scheduler, self._clock, until, self._tell)
+
+    def _tell(self) -> None:
+        """What has come since the last time: the verdicts of the newest slots, then the messages."""
+        from dqmon.store import deliveries, results
+
+        with self._app.database.read() as connection:
+            records = results.since(connection, self._judged_until)
+            messages = deliveries.after(connection, self._told)
+        if records:
+            self._judged_until = max(record.scheduled_at for record in records)
+            for line in _day(records):
+                output.write(line)
+        for message in messages:
+            self._told = message.sequence
+            for line in _message(message):
+                output.write(line)
+
+
+def _day(records: tuple[ResultRecord, ...]) -> Iterator[str]:
+    """One line for the slots of a day, and one for each result that is not a pass."""
+    from dqmon.cli.report import word
+
+    counted = Counter(word(record).lower() for record in records)
+    day = max(record.scheduled_at for record in records).astimezone(NEW_YORK)
+    yield f"{day:%a %d %b %H:%M}  " + ", ".join(f"{counted[name]} {name}" for name in sorted(counted))
+    for record in records:
+        if record.verdict.is_bad or record.verdict == "error":
+            yield f"  {output.paint(record.verdict, word(record), sys.stdout)}  {output.clean(record.check_id)}: {output.clean(record.reason)}"
+
+
+def _message(message: Delivery) -> Iterator[str]:
+    from dqmon.core.verdict import Severity
+
+    yield f"  → {message.channel}, {message.kind.value}: {output.clean(message.message.title)}"
+    if message.message.severity is Severity.CRITICAL and message.part != "reply":
+        yield from (f"      | {output.clean(line)}" for line in message.text.splitlines())
+
+
+def _ending() -> None:
+    """What a user would type now, and what comes of it."""
+    output.write("")
+    output.write(f"$ dqmon check --at {AS_OF}")
+    sys.stdout.flush()
+    subprocess.run([sys.executable, "-m", "dqmon", "check", "--at", AS_OF], check=False)  # noqa: S603 - our own program
+    output.write("")
+    output.write("Type next:")
+    for line in (
+        "dqmon incidents list --state all              what was wrong, and when",
+        "dqmon explain main.flights.completeness.dep_time   why this verdict",
+        "dqmon plan                                    the statements behind it",
+        "dqmon validate                                then write your own checks in checks/",
+    ):
+        output.write(f"  {line}")

@@ -1,0 +1,116 @@
+"""`dqmon incidents`: what is wrong, and what was said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dqmon.cli import options, output
+
+if TYPE_CHECKING:
+    from dqmon.core.incident import Incident
+    from dqmon.engine.explain import Story
+
+GROUP = typer.Typer(name="incidents", help="What is wrong, and who was told.", no_args_is_help=True)
+IncidentId = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or the beginning of it.")]
+STATES = ("open", "acknowledged", "resolved", "all")
+HEADINGS = ("INCIDENT", "STATE", "SEVERITY", "OPENED", "RESOLVED", "ALERTS", "ROOT")
+
+
+@GROUP.command(name="list")
+def list_incidents(
+    state: Annotated[str, typer.Option("--state", metavar="STATE", help="open, acknowledged, resolved or all; else all unresolved.")] = "",
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The newest so many.")] = 50,
+    config: options.ConfigFile = None,
+) -> None:
+    """Lists incidents, newest first."""
+    if state:
+        options.choice("--state", state, STATES)
+    from dqmon.app import open_app
+    from dqmon.core.incident import IncidentState
+    from dqmon.store import incidents
+
+    with open_app(config) as app, app.database.read() as connection:
+        if state:
+            found = incidents.listed(connection, None if state == "all" else IncidentState(state), limit)
+        else:
+            found = incidents.open_incidents(connection)[::-1][:limit]
+    for line in output.table([_row(incident) for incident in found], HEADINGS):
+        output.write(line)
+    if not found:
+        output.note("no incidents" if state else "no open incidents; `dqmon incidents list --state all` shows those that are over")
+
+
+@GROUP.command()
+def show(
+    incident: IncidentId,
+    text: Annotated[bool, typer.Option("--messages/--no-messages", help="Print the messages themselves.")] = True,
+    config: options.ConfigFile = None,
+) -> None:
+    """Shows an incident's alerts and every message, sent or not sent, with the reason."""
+    from dqmon.app import open_app
+    from dqmon.engine.explain import story
+
+    with open_app(config) as app, app.database.read() as connection:
+        found = story(connection, incident)
+    for line in lines(found, with_text=text):
+        output.write(line)
+
+
+@GROUP.command()
+def ack(incident: IncidentId, by: options.By = "", config: options.ConfigFile = None) -> None:
+    """Says that somebody is at it; alerts that join later inherit that."""
+    from dqmon.app import open_app
+
+    with open_app(config) as app:
+        app.acknowledge(incident, options.who(by))
+    output.write(f"acknowledged: {output.clean(incident)}")
+
+
+@GROUP.command()
+def resolve(
+    incident: IncidentId,
+    still_failing: Annotated[bool, typer.Option("--still-failing", help="Not repaired: the next failure opens a new incident.")] = False,
+    by: options.By = "",
+    config: options.ConfigFile = None,
+) -> None:
+    """Closes an incident by hand; it stays closed until its checks have passed once."""
+    from dqmon.app import open_app
+
+    with open_app(config) as app:
+        app.resolve(incident, options.who(by), still_failing)
+    output.write(f"resolved: {output.clean(incident)}")
+
+
+def lines(found: Story, *, with_text: bool) -> Iterator[str]:
+    """An incident as text: what, which alerts, which messages."""
+    from dqmon.engine.explain import channel_words, delivery_words, messages
+
+    incident = found.incident
+    yield f"{output.clean(incident.id)}  {incident.state.value}  {incident.severity.value}  root {output.clean(incident.root)}"
+    yield from output.table(list(_facts(incident)))
+    yield "Alerts"
+    rows = [(str(m.key), m.severity.value, output.instant(m.joined_at), output.instant(m.left_at)) for m in incident.members.values()]
+    yield from output.table(rows, ("CHECK", "SEVERITY", "JOINED", "LEFT"))
+    yield "Messages"
+    said = [(output.instant(d.created_at), d.channel, delivery_words(d)) for d in found.deliveries]
+    yield from output.table(said or [("", *pair) for pair in channel_words(found)] or [("", "", "no route has told of it yet")])
+    if with_text:
+        for delivery in messages(found):
+            yield f"{output.clean(delivery.channel)}, {delivery.kind.value}:"
+            yield from (f"  | {output.clean(line)}" for line in delivery.text.splitlines())
+
+
+def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
+    yield "opened", output.instant(incident.opened_at)
+    if incident.acknowledged_at:
+        yield "acknowledged", f"{output.instant(incident.acknowledged_at)} by {incident.acknowledged_by}"
+    if incident.resolved_at:
+        yield "resolved", output.instant(incident.resolved_at) + (f" by {incident.closed_by_hand}" if incident.closed_by_hand else "")
+
+
+def _row(incident: Incident) -> tuple[str, ...]:
+    opened, resolved = output.instant(incident.opened_at), output.instant(incident.resolved_at)
+    return incident.id, incident.state.value, incident.severity.value, opened, resolved, str(len(incident.members)), str(incident.root)

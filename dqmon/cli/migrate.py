@@ -1,0 +1,16 @@
+"""`dqmon migrate`: the store's tables."""
+
+from __future__ import annotations
+
+from dqmon.cli import options, output
+
+NAME = "migrate"
+
+
+def command(config: options.ConfigFile = None) -> None:
+    """Brings the store's tables up to date. Done before, it changes nothing."""
+    from dqmon.app import open_app
+
+    with open_app(config) as app:
+        before, now = app.migrate()
+    output.write(f"the store is at version {now}" + ("" if before == now else f", it was {f'at {before}' if before else 'empty'}"))

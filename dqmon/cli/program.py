@@ -1,0 +1,116 @@
+"""The whole command line: its commands, its common options, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from dqmon.cli import check, config, demo, example, explain, incidents, migrate, plan, run_daemon, schema, validate
+from dqmon.cli.exit_codes import ExitCode
+from dqmon.errors import ConfigError, DqmonError, ExtensionError, NotifyError, StoreError, UsageError, WarehouseError
+
+PROGRAM = typer.Typer(
+    name="dqmon",
+    help="Watches the quality of data in warehouses and tells the right people, once.",
+    epilog="Start with: dqmon validate, dqmon plan, dqmon check. Documentation: docs/.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Plain help: rich's would cost as much as all the rest of `dqmon --help`.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (check, run_daemon, validate, plan, explain, migrate, demo):
+    PROGRAM.command(command.NAME)(command.command)
+for group in (incidents, schema, config):
+    PROGRAM.add_typer(group.GROUP)
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"dqmon {version('dqmon')}")
+        except PackageNotFoundError:
+            typer.echo("dqmon, run from its source folder")
+        raise typer.Exit(ExitCode.OK)
+
+
+@PROGRAM.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and log everything.")] = False,
+    log_level: Annotated[str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")] = "",
+    log_format: Annotated[str, typer.Option("--log-format", metavar="FORMAT", help="text or json.")] = "text",
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Options that stand before every command; logs go to stderr."""
+    del version
+    if log_level not in ("", "debug", "info", "warning", "error"):
+        raise typer.BadParameter(f"{log_level!r} is no level; write debug, info, warning or error", param_hint="--log-level")
+    if log_format not in ("text", "json"):
+        raise typer.BadParameter(f"{log_format!r} is no format; write text or json", param_hint="--log-format")
+    level = "debug" if debug else log_level
+    if level:
+        from dqmon.telemetry import configure
+
+        configure(level, as_json=log_format == "json")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of one command line. Never raises: every error is said in one message on stderr."""
+    is_debug = "--debug" in arguments
+    try:
+        return _invoke(arguments)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except DqmonError as e:
+        if is_debug:
+            raise
+        sys.stderr.write(f"dqmon: {e}\n")
+        if isinstance(e, WarehouseError) and (hint := example.hint()):
+            sys.stderr.write(f"{hint}\n")
+        return _code(e)
+    except Exception as e:
+        if is_debug:
+            raise
+        sys.stderr.write(f"dqmon: unexpected {type(e).__name__}: {_one_line(e)}; run it again as `dqmon --debug …` and report it\n")
+        return ExitCode.NOT_EVALUATED
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    try:
+        PROGRAM(args=list(arguments), prog_name="dqmon")
+    except SystemExit as e:
+        if isinstance(e.code, int):
+            _flush()
+            return e.code
+        return ExitCode.OK if e.code is None else ExitCode.USAGE
+    return ExitCode.OK
+
+
+def _flush() -> None:
+    """Writes out stdout; a reader that has gone (`dqmon … | head`) is not an error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes again at exit and would complain: give it somewhere to write to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _code(error: DqmonError) -> ExitCode:
+    match error:
+        case ConfigError() | UsageError() | ExtensionError():
+            return ExitCode.USAGE
+        case StoreError() | NotifyError():
+            return ExitCode.NOT_RECORDED
+        case _:
+            return ExitCode.NOT_EVALUATED
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,81 @@
+"""What is wrong with a check as a whole: thresholds, divisions, runbook, what its source can tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dqmon.config.merge import Chosen
+from dqmon.config.targets import Facts
+from dqmon.config.words import runbook_host
+from dqmon.core.check import Check, DatasetCheck, PipelineCheck
+from dqmon.core.verdict import Dimension, Severity
+
+
+def review(check: Check, one: Chosen, values: Mapping[str, Any], facts: Facts) -> None:
+    """Reports all that can be said without a warehouse, each at the line of the key that it is about."""
+    _thresholds(check, one)
+    _divisions(check, one)
+    _runbook(check, one, values, facts)
+    _needs(check, one, facts)
+    for sentence in check.rule.problems(check):
+        mentioned = next((word for word in re.findall(r"\w+", sentence) if word in one.item.data.lines), "")
+        _error(one, mentioned, f"{check.type}: {sentence}")
+
+
+def _error(one: Chosen, key: str, message: str, hint: str | None = None) -> None:
+    one.placed.entry.report.error(one.item.line_of(key), message, hint)
+
+
+def _thresholds(check: Check, one: Chosen) -> None:
+    rule = check.rule
+    for key in ("warn_if", "fail_if"):
+        threshold = one.item.keys.get(key)
+        if threshold is None:
+            continue
+        if not rule.allows_threshold:
+            _error(one, key, f"{check.type} takes no {key}", "remove it")
+        elif threshold.is_percent and not rule.allows_percent:
+            _error(
+                one,
+                key,
+                f"{key}: {check.type} has no percentage, only {rule.unit}",
+                f'write it without %, such as "{threshold.operator} {threshold.low}"',
+            )
+
+
+def _needs(check: Check, one: Chosen, facts: Facts) -> None:
+    provided = facts.sources[check.pipeline.source] if check.pipeline else None
+    if check.pipeline and isinstance(check.rule, PipelineCheck) and provided is not None and (missing := check.rule.needs - provided):
+        message = f"{check.type} needs {', '.join(sorted(missing))}, which the source {check.pipeline.source!r} cannot tell"
+        _error(one, check.type, message, "remove the check")
+
+
+def _divisions(check: Check, one: Chosen) -> None:
+    """A key that the type would ignore is refused where it stands on the check itself; outside it may be for others."""
+    own = one.item.keys
+    if own.get("partition") and isinstance(check.rule, DatasetCheck) and check.rule.across_table:
+        _error(one, "partition", f"{check.type} looks at the whole table, never at partitions", "remove partition:")
+    if own.get("segment_by") and check.rule.dimension is Dimension.SCHEMA:
+        _error(one, "segment_by", f"{check.type} has no segments", "remove segment_by:")
+
+
+def _runbook(check: Check, one: Chosen, values: Mapping[str, Any], facts: Facts) -> None:
+    """Missing owner or runbook: an error from `require_runbook` on, a warning from error on (CHECKS.md); R18."""
+    report = one.placed.entry.report
+    missing = [key for key in ("owner", "runbook") if not values.get(key)]
+    if missing:
+        required = facts.require_runbook != "never" and check.severity.rank >= Severity(facts.require_runbook).rank
+        message = f"{check.type} of severity {check.severity} has no {' and no '.join(missing)}"
+        line = one.item.line_of("severity")
+        if required:
+            report.error(line, message, f"add {missing[0]}: to the check, its entry or defaults")
+        elif check.severity.rank >= Severity.ERROR.rank:
+            report.warn(line, message)
+    if check.runbook and facts.runbook_hosts:
+        host = runbook_host(check.runbook)
+        if host not in facts.runbook_hosts:
+            message = f"the runbook's host {host!r} is not among runbook_hosts ({', '.join(facts.runbook_hosts)})"
+            where = one.item if "runbook" in one.item.keys else one.placed.entry
+            report.error(where.line_of("runbook"), message, "add it there, or link elsewhere")

@@ -1,0 +1,134 @@
+"""`config/dqmon.yaml` as a model: what is read, what each setting means, where each extension's options are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from dqmon.core.check import SourceLine
+from dqmon.core.duration import Duration
+from dqmon.core.options import ProjectPath
+
+SECTIONS = {"warehouses": "warehouses", "ingestion": "ingestion", "channels": "channels"}
+"""Keys of dqmon.yaml that hold extensions by name, and the registry that knows their types."""
+
+LATER = frozenset({
+    "budgets", "digest", "escalation", "heartbeat", "maintenance", "mirror", "python_path", "quarantine", "queue", "reuse", "silences",
+    "storm", "web",
+})  # fmt: skip
+"""Keys that CHECKS.md names for later versions; refused rather than ignored."""
+
+GroupBy = Literal["incident", "dataset", "owner", "tag", "type", "severity", "kind", "warehouse", "dimension", "id"]
+
+
+class _Keys(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _store_url(value: object) -> object:
+    if isinstance(value, str) and not value.startswith(("sqlite:", "sqlite+", "postgresql:", "postgresql+")):
+        msg = 'this is no store; write "sqlite:///.dqmon/dqmon.db" or postgresql+psycopg://user@host/database'
+        raise ValueError(msg)
+    return value
+
+
+class StoreKeys(_Keys):
+    """Where results, alerts and deliveries are kept."""
+
+    url: Annotated[SecretStr, BeforeValidator(_store_url)] = Field(
+        default=SecretStr("sqlite:///.dqmon/dqmon.db"), description="SQLite file, or PostgreSQL: postgresql+psycopg://…"
+    )
+
+
+class RetentionKeys(_Keys):
+    """How long rows are kept, counted from the newest measurement; open incidents and baselines keep theirs longer."""
+
+    measurements: Duration = Field(default=34_560_000, description="The metrics table; default 400d.")
+    results: Duration = Field(default=34_560_000, description="Verdicts; default 400d.")
+    incidents: Duration = Field(default=34_560_000, description="Resolved incidents with their alerts' events; default 400d.")
+    deliveries: Duration = Field(default=7_776_000, description="Messages sent and not sent; default 90d.")
+    loads: Duration = Field(default=7_776_000, description="Load records; default 90d.")
+
+
+class RouteKeys(_Keys):
+    """Which incidents go to which channels; first match wins unless `continue: true`, the last must be the default."""
+
+    name: str = Field(min_length=1, description="What messages and explain call the route.")
+    match: str | None = Field(default=None, min_length=1, description='Selector, such as "severity:critical tag:finance".')
+    is_default: bool = Field(default=False, alias="default", description="true on the last route: it takes what no other took.")
+    to: tuple[str, ...] = Field(min_length=1, description="Names under `channels:`.")
+    goes_on: bool = Field(default=False, alias="continue", description="Later routes are tried too.")
+    group_by: tuple[GroupBy, ...] = Field(default=("incident",), description="What makes one message.")
+    group_wait: Duration = Field(default=30, description="Before the first message; at most 10s on a paging channel.")
+    group_interval: Duration = Field(default=300, description="Between messages about changes.")
+    repeat_interval: Duration = Field(default=14_400, description="Between reminders.")
+
+
+class SettingsKeys(_Keys):
+    """`config/dqmon.yaml`, but for the extensions and routes."""
+
+    instance: str = Field(default="dqmon", min_length=1, description="Name of this installation; part of every dedup key.")
+    store: StoreKeys = Field(default_factory=StoreKeys, description="Where results, alerts and deliveries are kept.")
+    checks_path: ProjectPath = Field(default="checks", min_length=1, description="Folder of the check files.")
+    require_runbook: Literal["info", "warning", "error", "critical", "never"] = Field(
+        default="critical", description="Checks of this severity or above must have an owner and a runbook."
+    )
+    runbook_hosts: tuple[str, ...] = Field(default=(), description="Hosts that runbooks may be on; all when empty.")
+    fuse_within: Duration = Field(default=30, description="Checks of one table due within this time run together.")
+    correlate_within: Duration = Field(default=3_600, description="Alerts of one dataset within this time are one incident.")
+    retention: RetentionKeys = Field(default_factory=RetentionKeys, description="How long rows are kept.")
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A warehouse, source or channel: its name, its type and its options, validated by the type."""
+
+    name: str
+    type: str
+    options: Any
+    source: SourceLine
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of `config/dqmon.yaml` but the routes. Paths are absolute; the first warehouse is the default.
+
+    Extensions that nothing uses and whose `${env:}` is unset are left out.
+    """
+
+    instance: str
+    store_url: str = field(repr=False)
+    checks_path: Path
+    require_runbook: str
+    runbook_hosts: tuple[str, ...]
+    fuse_within_s: int
+    correlate_within_s: int
+    retention: RetentionKeys
+    warehouses: Mapping[str, Configured]
+    ingestion: Mapping[str, Configured]
+    channels: Mapping[str, Configured]
+
+
+def absolute(value: Any, root: Path) -> Any:
+    """A path relative to `root` made absolute, also in lists and as values of mappings; URLs and `:memory:` stay."""
+    if isinstance(value, str):
+        return value if "://" in value or value == ":memory:" or not value else str(root / value)
+    if isinstance(value, list):
+        for at, item in enumerate(value):
+            value[at] = absolute(item, root)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = absolute(item, root)
+    return value
+
+
+def absolute_store(url: str, root: Path) -> str:
+    """`sqlite:///relative` with its file below `root`; other URLs as they are."""
+    scheme, slashes, path = url.partition(":///")
+    if not scheme.startswith("sqlite") or not slashes or not path or path.startswith(("/", ":memory:")):
+        return url
+    return f"{scheme}:///{root / path}"

@@ -1,0 +1,149 @@
+"""Reading `config/dqmon.yaml`: the file, then the environment over it, then each extension by its type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from dqmon.config.check_file import check_version, unknown_keys
+from dqmon.config.environment import PLACE, Override, overrides
+from dqmon.config.extension import Outside, Written, from_outside, from_text, read_extension
+from dqmon.config.fields import keys_of, only, read_model
+from dqmon.config.interpolation import Unset, fill, has_reference, read_secret
+from dqmon.config.registries import Registries
+from dqmon.config.report import Report, suggest
+from dqmon.config.settings import LATER, SECTIONS, Configured, RetentionKeys, Settings, SettingsKeys, absolute_store
+from dqmon.config.yaml_lines import YamlMap, line_of, read_yaml
+
+KEYS = ("version", *keys_of(SettingsKeys), *SECTIONS, "routes")
+_FROM_ENVIRONMENT = {"instance": False, "checks_path": False, "require_runbook": False, "fuse_within": False, "correlate_within": False}
+_FROM_ENVIRONMENT |= dict.fromkeys(("store", "retention", *SECTIONS), True)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """The file with the environment laid over it. Lines below zero count into the overrides: `-1` is the first."""
+
+    data: YamlMap
+    keys: SettingsKeys
+    outside: Outside
+    report: Report
+
+    def names(self, section: str) -> tuple[str, ...]:
+        """The names of a section's extensions, in declared order."""
+        found = self.data.get(section)
+        return tuple(found) if isinstance(found, YamlMap) else ()
+
+    def option(self, section: str, name: str, key: str) -> Any:
+        """What is written for an extension's option, not validated."""
+        found = self.data[section][name]
+        return found.get(key) if isinstance(found, YamlMap) else None
+
+
+def read_settings_file(path: Path, root: Path, env: Mapping[str, str], registries: Registries, report: Report) -> SettingsFile | None:
+    """The settings that need no extension, or None with the reasons in `report`."""
+    data = read_yaml(path, report)
+    if data is None:
+        return None
+    outside = Outside(root, env, overrides(env, _FROM_ENVIRONMENT, report))
+    for number, override in enumerate(outside.overrides, 1):
+        _apply(data, override, -number, registries, report)
+    check_version(data, report)
+    unknown_keys(data, KEYS, report, LATER)
+    simple = fill(only(data, keys_of(SettingsKeys)), env, root)
+    own = Report(report.path)
+    for key in keys_of(SettingsKeys):
+        if key != "store" and has_reference(data.get(key)):
+            own.error(
+                data.lines[key], f"{key}: ${{…}} stands in the options of warehouses, ingestion, channels and store only", "write the value"
+            )
+    for gap in simple.gaps:
+        own.error(gap.line, f"{gap.key}: {gap.reason}")
+    keys = read_model(SettingsKeys, simple.data, own, more_keys=KEYS, hidden=simple.secrets) if not own.errors else None
+    report.errors.extend(from_outside(problem, outside) for problem in own.errors)
+    return SettingsFile(data, keys or SettingsKeys(), outside, report)
+
+
+def _apply(data: YamlMap, override: Override, line: int, registries: Registries, report: Report) -> None:
+    """Puts one setting of the environment into `data`, under the name that is written there whatever its case."""
+    *parents, key = override.path
+    value, section = override.value, override.path[0]
+    node = data
+    for step in parents:
+        name = _same(node, step)
+        if not isinstance(node.get(name), YamlMap):
+            node[name], node.lines[name] = YamlMap(line), node.lines.get(name, line)
+        node = node[name]
+    model: type[BaseModel] | None = RetentionKeys if section == "retention" else None
+    if section in SECTIONS and len(override.path) > 2:  # noqa: PLR2004 - section, name, option
+        kind = data[_same(data, section)][_same(data[section], override.path[1])].get("type")
+        known = registries.of(SECTIONS[section])
+        model = known.get(kind).Options if kind in known.names() else None
+    base = key.removesuffix("_file")
+    if base != key and (model is None or key not in keys_of(model)):
+        try:
+            key, value = base, read_secret(Path(value), str(value))
+        except Unset as e:
+            report.of(PLACE).error(None, f"{override.origin}: {e}")
+            return
+    name = _same(node, key)
+    if model is not None and len(override.path) == len(("section", "name", "option")):
+        value = from_text(model, name, value)
+    node[name], node.lines[name] = value, line
+
+
+def _same(node: YamlMap, name: str) -> str:
+    return next((key for key in node if key.lower() == name.lower()), name)
+
+
+def read_extensions(file: SettingsFile, used: Mapping[str, frozenset[str]], registries: Registries) -> Settings:
+    """All settings; problems are in the file's report. `used` are the names in use, by section."""
+    found: dict[str, dict[str, Configured]] = {}
+    for section, registry in SECTIONS.items():
+        found[section] = {}
+        raw: Any = file.data.get(section)
+        if raw is not None and not isinstance(raw, YamlMap):
+            file.report.error(file.data.lines[section], f"{section} must be a mapping of names to options", "write name: {type: …}")
+        for name in file.names(section):
+            is_used = name in used.get(section, ())
+            line = line_of(file.data, (section, name))
+            written = Written(section, name, raw[name], line, is_used)
+            one = read_extension(written, file.outside, registries.of(registry), file.report)
+            if one is not None:
+                found[section][name] = one
+    _check_source_warehouses(file)
+    keys = file.keys
+    return Settings(
+        instance=keys.instance,
+        store_url=absolute_store(keys.store.url.get_secret_value(), file.outside.root),
+        checks_path=file.outside.root / keys.checks_path,
+        require_runbook=keys.require_runbook,
+        runbook_hosts=keys.runbook_hosts,
+        fuse_within_s=keys.fuse_within,
+        correlate_within_s=keys.correlate_within,
+        retention=keys.retention,
+        warehouses=found["warehouses"],
+        ingestion=found["ingestion"],
+        channels=found["channels"],
+    )
+
+
+def _check_source_warehouses(file: SettingsFile) -> None:
+    known = file.names("warehouses")
+    for name in file.names("ingestion"):
+        warehouse = file.option("ingestion", name, "warehouse")
+        if isinstance(warehouse, str) and warehouse not in known:
+            line = line_of(file.data, ("ingestion", name, "warehouse"))
+            file.report.error(
+                line, f"ingestion.{name}: unknown warehouse {warehouse!r}", suggest(warehouse, known) or "declare it under warehouses:"
+            )
+
+
+def source_warehouses(file: SettingsFile, sources: Iterable[str]) -> frozenset[str]:
+    """The warehouses that these sources read."""
+    found = (file.option("ingestion", name, "warehouse") for name in sources if name in file.names("ingestion"))
+    return frozenset(name for name in found if isinstance(name, str))

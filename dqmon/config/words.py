@@ -1,0 +1,103 @@
+"""Words with a grammar of their own: time zones, cron expressions, runbook links."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from dqmon.config.report import suggest
+
+_CRON_FIELDS = 5
+_ANY_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+"""Any instant does: only whether the expression ever fires is looked at."""
+
+
+def check_timezone(value: object) -> object:
+    """`value` if it names a time zone; ValueError with the nearest name otherwise."""
+    if isinstance(value, str):
+        _known_zone(value)
+    return value
+
+
+@lru_cache(1024)
+def _known_zone(name: str) -> None:
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        hint = suggest(name, available_timezones()) or "write a name such as UTC or America/New_York"
+        msg = f"unknown time zone {name!r}; {hint}"
+        raise ValueError(msg) from None
+
+
+def check_cron(value: object) -> object:
+    """`value` if it is a cron expression of five fields that fires some day; ValueError otherwise."""
+    if isinstance(value, str):
+        _known_cron(value)
+    return value
+
+
+@lru_cache(1024)
+def _known_cron(text: str) -> None:
+    from cronsim import CronSim, CronSimError
+
+    form = 'write minute hour day month weekday, such as "15 * * * *", or {every: 15m}'
+    if len(text.split()) != _CRON_FIELDS:
+        msg = f"{text!r} is not a cron expression of five fields; {form}"
+        raise ValueError(msg)
+    try:
+        next(CronSim(text, _ANY_MONDAY))
+    except CronSimError as e:
+        msg = f"{text!r} is not a cron expression: {str(e).lower()}; {form}"
+        raise ValueError(msg) from None
+    except StopIteration:
+        msg = f"the cron expression {text!r} never fires"
+        raise ValueError(msg) from None
+
+
+def check_runbook(value: object) -> object:
+    """`value` if it may be sent in a message: https, a host name, no user in it (R18); ValueError otherwise."""
+    if not isinstance(value, str):
+        return value
+    if unknown := sorted(set(re.findall(r"\{[^}]*\}?", value)) - {"{check}", "{dataset}"}):
+        msg = f"runbook {value!r} holds {unknown[0]}; only {{check}} and {{dataset}} are filled in"
+        raise ValueError(msg)
+    if not value.isprintable() or any(c in value for c in ' \\"<>|`'):
+        msg = f"runbook {value!r} holds a character that a link cannot have; write it as %XX"
+        raise ValueError(msg)
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as e:
+        msg = f"runbook {value!r} is not a link: {e}"
+        raise ValueError(msg) from None
+    if parts.scheme != "https":
+        msg = f"runbook {value!r} must start with https://"
+        raise ValueError(msg)
+    if "@" in parts.netloc:
+        msg = "a runbook link must not hold a user or password"
+        raise ValueError(msg)
+    if not _is_name(host):
+        msg = f"runbook {value!r} must name its host, not an address"
+        raise ValueError(msg)
+    return value
+
+
+def runbook_host(runbook: str) -> str:
+    """The host of a link that `check_runbook` took."""
+    return urlsplit(runbook).hostname or ""
+
+
+def _is_name(host: str) -> bool:
+    """False for IP literals in any notation that a client may take (0x7f.1, 2130706433), and for what is no host name."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        labels = host.rstrip(".").split(".")
+        is_number = re.fullmatch(r"0x[0-9a-f]*|[0-9]+", labels[-1], re.IGNORECASE) is not None
+        return not is_number and all(re.fullmatch(r"(?!-)[\w-]{1,63}(?<!-)", label) for label in labels)
+    return False

@@ -1,0 +1,147 @@
+"""What the tick starts besides checks: notifying, delivering, polling, retention, looking for new tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dqmon.daemon.leader import Candidate, Lease
+from dqmon.store import leases
+
+if TYPE_CHECKING:
+    from dqmon.daemon.work import Setup
+    from dqmon.daemon.workers import Executor
+    from dqmon.store.database import Database
+
+LOOK_EVERY = timedelta(seconds=1)
+"""Notifying and delivering look at the store this often without being woken: other processes write there, too."""
+PURGE_FIRST = timedelta(minutes=10)
+"""After a start; a daemon that is restarted daily must purge as well."""
+PURGE_EVERY = timedelta(days=1)
+REFRESH_EVERY = timedelta(hours=1)
+"""CHECKS.md: patterns are resolved at start, at reload and hourly."""
+
+_NOTIFY, _PURGE, _REFRESH = "notify", "purge", "refresh"
+
+
+class Agenda:
+    """Pools of one thread each, by what they do; none is given a second task while one waits.
+
+    `tick` is called by one thread; `wake` by any. Notifying and delivering need the notify lease, the rest the leadership.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        executor: Executor,
+        clock: Callable[[], datetime],
+        candidate: Candidate,
+        swap: Callable[[Setup[Any]], None],
+    ) -> None:
+        self._executor = executor
+        self._clock = clock
+        self._swap = swap
+        self._lease = Lease(database, leases.NOTIFY, candidate)
+        self._setup: Setup[Any] | None = None
+        self._due: dict[str, datetime] = {}
+        self._looked: dict[str, datetime] = {}
+        self._is_woken = True
+
+    def take_over(self, setup: Setup[Any]) -> None:
+        """Goes on with another configuration; times that stand already are kept."""
+        self._setup = setup
+        known = {_NOTIFY, _PURGE, _REFRESH, *map(_channel, setup.channels), *map(_source, setup.polls)}
+        self._due = {name: at for name, at in dict(self._due).items() if name in known}
+
+    def forget_times(self) -> None:
+        """After the clock was set back: everything is looked at anew."""
+        self._due.clear()
+        self._looked.clear()
+
+    def wake(self) -> None:
+        """New results are in the store: notify at the next tick."""
+        self._is_woken = True
+
+    def next_at(self) -> datetime | None:
+        """The earliest time that something is known to be due; None when nothing is."""
+        return min(self._due.values(), default=None)
+
+    def tick(self, now: datetime, *, is_leading: bool) -> None:
+        """Starts what is due. Raises StoreError."""
+        setup = self._setup
+        if setup is None:
+            return
+        if is_leading:
+            self._upkeep(setup, now)
+        if self._lease.hold(now):
+            self._tell(setup, now)
+
+    def release(self) -> None:
+        """Frees the notify lease. Raises StoreError."""
+        self._lease.release(self._clock())
+
+    def _tell(self, setup: Setup[Any], now: datetime) -> None:
+        def notify() -> None:
+            self._set(_NOTIFY, setup.work.notify(self._clock()))
+            for channel in setup.channels:
+                self._start(_channel(channel), partial(self._deliver, setup, channel))
+
+        if self._is_woken or self._is_due(_NOTIFY, now):
+            self._is_woken = False
+            self._start(_NOTIFY, notify)
+        for channel in setup.channels:
+            if self._is_due(_channel(channel), now):
+                self._start(_channel(channel), partial(self._deliver, setup, channel))
+
+    def _deliver(self, setup: Setup[Any], channel: str) -> None:
+        self._set(_channel(channel), setup.work.deliver(channel, self._clock()))
+
+    def _poll(self, setup: Setup[Any], source: str) -> None:
+        setup.work.poll(source, self._clock())
+
+    def _upkeep(self, setup: Setup[Any], now: datetime) -> None:
+        work = setup.work
+
+        def refresh() -> None:
+            found = work.refresh()
+            if found is not None and self._setup is setup:
+                self._swap(found)
+
+        for source, every_s in setup.polls.items():
+            self._every(_source(source), now, timedelta(0), timedelta(seconds=every_s), partial(self._poll, setup, source))
+        self._every(_PURGE, now, PURGE_FIRST, PURGE_EVERY, lambda: work.purge(self._clock()))
+        self._every(_REFRESH, now, REFRESH_EVERY, REFRESH_EVERY, refresh)
+
+    def _every(self, name: str, now: datetime, first: timedelta, period: timedelta, task: Callable[[], object]) -> None:
+        due = self._due.setdefault(name, now + first)
+        if now >= due:
+            self._due[name] = now + period
+            self._start(name, task)
+
+    def _is_due(self, name: str, now: datetime) -> bool:
+        due, looked = self._due.get(name), self._looked.get(name)
+        is_due = (due is not None and due <= now) or looked is None or now - looked >= LOOK_EVERY
+        if is_due:
+            self._looked[name] = now
+            self._due.pop(name, None)
+        return is_due
+
+    def _set(self, name: str, at: datetime | None) -> None:
+        if at is None:
+            self._due.pop(name, None)
+        else:
+            self._due[name] = at
+
+    def _start(self, name: str, task: Callable[[], object]) -> None:
+        if self._executor.waiting(name) == 0:
+            self._executor.submit(name, task)
+
+
+def _channel(name: str) -> str:
+    return f"channel {name}"
+
+
+def _source(name: str) -> str:
+    return f"source {name}"

@@ -1,0 +1,173 @@
+"""The daemon's life: start, tick, reload (SIGHUP), drain (SIGTERM). The main thread only waits for signals."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
+
+from dqmon.daemon.leader import Candidate
+from dqmon.daemon.lock import only_daemon
+from dqmon.daemon.scheduler import Scheduler
+from dqmon.daemon.work import Setup, T
+from dqmon.daemon.workers import Workers
+from dqmon.errors import ConfigError, DqmonError
+from dqmon.store.leases import TTL_S
+from dqmon.telemetry import Log
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from dqmon.store.database import Database
+
+journal = Log("dqmon.daemon.service")
+
+TICK_S = 0.25
+"""ALERTING_AND_RELIABILITY.md (c): the lateness that a tick adds, at 0.4 % of a core."""
+DRAIN_S = 20.0
+"""How long running work may take to finish after SIGTERM (R23)."""
+STALLED_S = 2.0
+"""APScheduler waits by the wall clock: when that is set back no tick comes until it has caught up, so one is called for."""
+OK, NOT_RECORDED = 0, 4
+"""Exit codes (CHECKS.md)."""
+
+
+class Service(Generic[T]):
+    """One daemon process on one store.
+
+    `load` reads and validates the whole configuration; at the start its errors are the caller's, at a reload they are
+    logged with file and line and what ran goes on. On SQLite a second daemon is refused (UsageError); on PostgreSQL it
+    stands by until the leader's lease is free.
+    """
+
+    def __init__(self, database: Database, load: Callable[[], Setup[T]], *, drain_s: float = DRAIN_S, lease_s: float = TTL_S) -> None:
+        self._database = database
+        self._load = load
+        self._drain_s = drain_s
+        self._lease_s = lease_s
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._reloads = {"succeeded": 0, "failed": 0}
+
+    def run(self) -> int:
+        """Runs until SIGTERM or SIGINT and returns the exit code; a second signal ends the process at once.
+
+        1. take the file lock (SQLite); 2. load; 3. tick until told to stop; 4. drain; 5. log the figures.
+        """
+        path = self._database.url.database if self._database.is_sqlite else None
+        with only_daemon(Path(path)) if path else nullcontext(), self._listening():
+            setup = self._load()
+            holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+            candidate = Candidate(holder, self._lease_s, is_alone=self._database.is_sqlite)
+            scheduler = Scheduler(self._database, setup, Workers(), lambda: datetime.now(UTC), candidate)
+            started = time.monotonic()
+            scheduler.committer.start()
+            self._tick_until_stopped(scheduler)
+            drained = scheduler.drain(self._drain_s)
+            self._log_figures(scheduler, time.monotonic() - started)
+        code = OK if drained.is_recorded else NOT_RECORDED
+        if not drained.is_idle:
+            _leave(code)
+        return code
+
+    def reload(self, scheduler: Scheduler[T]) -> bool:
+        """Loads everything anew and goes over to it at the next tick; keeps the old one when anything is wrong."""
+        try:
+            setup = self._load()
+        except DqmonError as e:
+            self._reloads["failed"] += 1
+            for problem in e.problems if isinstance(e, ConfigError) else (e,):
+                journal.error("reload refused, the old configuration stays", problem=str(problem))
+            return False
+        self._reloads["succeeded"] += 1
+        scheduler.swap(setup)
+        journal.info("reloaded", checks=len(setup.checks))
+        return True
+
+    def _tick_until_stopped(self, scheduler: Scheduler[T]) -> None:
+        clock, job = _clock(lambda: scheduler.tick(datetime.now(UTC)))
+        journal.info("daemon started", pid=os.getpid())
+        seen, seen_at = -1, time.monotonic()
+        try:
+            while True:
+                try:
+                    number = self._signals.get(timeout=STALLED_S / 2)
+                except queue.Empty:
+                    number = 0
+                if number in (signal.SIGTERM, signal.SIGINT):
+                    journal.info("stopping", signal=signal.Signals(number).name)
+                    return
+                if number == signal.SIGHUP:
+                    self.reload(scheduler)
+                if scheduler.figures.ticks != seen:
+                    seen, seen_at = scheduler.figures.ticks, time.monotonic()
+                elif time.monotonic() - seen_at > STALLED_S:
+                    job.modify(next_run_time=datetime.now(UTC))
+        finally:
+            clock.shutdown(wait=True)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Signals go to the queue, whose `put` is safe in a signal handler; the second one to stop ends the process."""
+        stops = 0
+
+        def receive(number: int, _frame: FrameType | None) -> None:
+            nonlocal stops
+            stops += number != signal.SIGHUP
+            if stops > 1:
+                os._exit(128 + number)
+            self._signals.put(number)
+
+        before = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _log_figures(self, scheduler: Scheduler[T], uptime_s: float) -> None:
+        figures, committer = scheduler.figures, scheduler.committer
+        journal.info(
+            "daemon stopped",
+            uptime_s=round(uptime_s, 3),
+            ticks=figures.ticks,
+            tick_cpu_s=round(figures.tick_cpu_s, 3),
+            commit_cpu_s=round(committer.cpu_s, 3),
+            commits=committer.commits,
+            slots=figures.slots,
+            gaps=figures.gaps,
+            clock_jumps=figures.clock_jumps,
+            failures=figures.failures,
+            not_recorded=committer.dropped,
+            reloads=self._reloads["succeeded"],
+            failed_reloads=self._reloads["failed"],
+        )
+
+
+def _clock(tick: Callable[[], None]) -> tuple[Any, Any]:
+    """A started APScheduler with the one job: every `TICK_S`, never twice at once, never caught up on."""
+    from apscheduler.executors.pool import ThreadPoolExecutor
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    # A tick that takes longer than `TICK_S` skips the next one, which is meant; only failures are worth a line.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    clock = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+    job = clock.add_job(tick, "interval", seconds=TICK_S, max_instances=1, coalesce=True, misfire_grace_time=None)
+    clock.start()
+    return clock, job
+
+
+def _leave(code: int) -> None:
+    """Ends the process without waiting for threads that hang in a driver; their slots were given back."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,1 @@
+"""One file a detector: history in, expected band out. Pure."""

@@ -1,0 +1,1 @@
+"""What several detectors share; not an extension itself."""

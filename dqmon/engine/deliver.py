@@ -1,0 +1,154 @@
+"""Sends what the outbox holds: claim, render, send outside any transaction, mark (R13, R14)."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from dqmon.errors import NotifyError, OutcomeUnknown, Permanent, Transient
+from dqmon.store import deliveries
+from dqmon.telemetry import Log
+
+if TYPE_CHECKING:
+    from dqmon.core.delivery import Delivery, Receipt
+    from dqmon.core.protocols import Channel
+    from dqmon.store.database import Database
+
+log = Log("dqmon.deliver")
+
+BACKOFF_S = (1.0, 300.0)
+"""The first and the longest bound of the random wait before another attempt (R14)."""
+RETRY_AFTER_LIMIT_S = 900.0
+"""A vendor's Retry-After is obeyed up to here (R14)."""
+GIVE_UP_AFTER = timedelta(hours=24)
+UNSERVED_AFTER = timedelta(hours=25)
+"""So old and in nobody's hands: its channel has left the configuration."""
+
+_RANDOM = SystemRandom()
+
+
+class Ending(StrEnum):
+    """How one attempt ended. LOST: the sender was so late that another one had taken over."""
+
+    SENT = "sent"
+    RETRIED = "retried"
+    DEAD = "dead"
+    NOT_SENT = "not_sent"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What sending needs: `clock` says now, `jitter` is a random number in [0, 1), `instance` names this process."""
+
+    database: Database
+    channels: Mapping[str, Channel]
+    clock: Callable[[], datetime]
+    instance: str
+    jitter: Callable[[], float]
+
+
+def deliver_once(
+    database: Database,
+    channels: Mapping[str, Channel],
+    clock: Callable[[], datetime],
+    instance_token: str,
+    *,
+    limit: int = 100,
+    jitter: Callable[[], float] = _RANDOM.random,
+) -> Counter[Ending]:
+    """Makes at most `limit` attempts at what is due for the given channels and counts how they ended.
+
+    A channel that fails in passing is left alone for the rest of the call, so that a dead one costs one time-out. Safe to
+    run in many processes and threads at once. Raises StoreError; what was being sent then is taken over after its lease.
+    """
+    sender = Sender(database, channels, clock, instance_token, jitter)
+    waiting = dict(channels)
+    endings: Counter[Ending] = Counter()
+    while waiting and endings.total() < limit and (delivery := _claim(sender, waiting)):
+        ending = _attempt(sender, delivery)
+        endings[ending] += 1
+        if ending is Ending.RETRIED:
+            del waiting[delivery.channel]
+    with database.read() as connection:
+        has_unserved = deliveries.has_unserved(connection, clock() - UNSERVED_AFTER)
+    if has_unserved:
+        with database.write() as connection:
+            endings[Ending.DEAD] += deliveries.bury_unserved(connection, clock() - UNSERVED_AFTER)
+    return endings
+
+
+def lease_s(channels: Mapping[str, Channel]) -> float:
+    """Longer than twice what one delivery may take: a look-up and a request, each with the channel's time-out (R13)."""
+    return max(60.0, *(4 * channel.options.timeout + 10 for channel in channels.values()))
+
+
+def backoff_s(attempt: int, jitter: float) -> float:
+    """Full jitter: a random part of a bound that doubles with each attempt.
+
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter
+    """
+    first, longest = BACKOFF_S
+    return jitter * min(longest, first * 2.0 ** min(attempt - 1, 16))
+
+
+def _claim(sender: Sender, waiting: Mapping[str, Channel]) -> Delivery | None:
+    """Looks before it writes, so that an idle sender never takes SQLite's one write lock."""
+    now = sender.clock()
+    with sender.database.read() as connection:
+        if not deliveries.is_due(connection, now, waiting):
+            return None
+    token = f"{sender.instance}:{uuid.uuid4().hex}"
+    with sender.database.write() as connection:
+        return deliveries.claim(connection, now, lease_s(sender.channels), token, waiting)
+
+
+def _attempt(sender: Sender, delivery: Delivery) -> Ending:
+    channel = sender.channels[delivery.channel]
+    try:
+        payload = channel.render(delivery.message, delivery.part)
+        delivery = replace(delivery, payload=payload, text=channel.text(payload))
+        if channel.options.dry_run:
+            with sender.database.write() as connection:
+                is_ours = deliveries.mark_not_sent(connection, delivery, deliveries.DRY_RUN)
+            return Ending.NOT_SENT if is_ours else Ending.LOST
+        receipt = channel.send(payload, delivery)
+    except NotifyError as e:
+        return _failed(sender, delivery, e)
+    except Exception as e:  # noqa: BLE001 - one of the three places (STYLE.md): a fault of one row must not stop the others
+        return _failed(sender, delivery, Transient(f"{type(e).__name__} in dqmon itself; please report it"))
+    return _sent(sender, delivery, receipt)
+
+
+def _sent(sender: Sender, delivery: Delivery, receipt: Receipt) -> Ending:
+    with sender.database.write() as connection:
+        if deliveries.mark_sent(connection, delivery, receipt, sender.clock()):
+            return Ending.SENT
+        again = deliveries.resolve_again(connection, delivery)
+    log.warning("sent after the lease was lost", channel=delivery.channel, delivery=delivery.id, resolves_again=again)
+    return Ending.LOST
+
+
+def _failed(sender: Sender, delivery: Delivery, error: NotifyError) -> Ending:
+    now = sender.clock()
+    reason = str(error)
+    delivery = replace(delivery, is_uncertain=delivery.is_uncertain or isinstance(error, OutcomeUnknown))
+    is_too_old = now - delivery.created_at >= GIVE_UP_AFTER
+    with sender.database.write() as connection:
+        if isinstance(error, Permanent) or is_too_old:
+            ending = Ending.DEAD
+            reason = f"given up after 24 h: {reason}" if is_too_old else reason
+            is_ours = deliveries.give_up(connection, delivery, reason)
+        else:
+            ending = Ending.RETRIED
+            wanted = error.retry_after_s if isinstance(error, Transient) else None
+            wait_s = backoff_s(delivery.attempt, sender.jitter()) if wanted is None else min(wanted, RETRY_AFTER_LIMIT_S)
+            is_ours = deliveries.retry(connection, delivery, now + timedelta(seconds=wait_s), reason)
+    log.warning("delivery failed", channel=delivery.channel, delivery=delivery.id, attempt=delivery.attempt, reason=reason, ending=ending)
+    return ending if is_ours else Ending.LOST

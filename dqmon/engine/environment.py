@@ -1,0 +1,36 @@
+"""What every use case works with, made once by `dqmon.app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dqmon.core.check import Check
+    from dqmon.core.lineage import Lineage
+    from dqmon.core.protocols import Channel, Source, Warehouse
+    from dqmon.core.route import Route
+    from dqmon.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Concrete objects by their configured names. `clock` gives aware UTC; `new_id` random, sortable ids.
+
+    `checks` are all enabled checks by id, patterns resolved. A reload makes a new environment.
+    """
+
+    instance: str
+    database: Database
+    warehouses: Mapping[str, Warehouse]
+    sources: Mapping[str, Source]
+    channels: Mapping[str, Channel]
+    checks: Mapping[str, Check]
+    routes: tuple[Route, ...]
+    lineage: Lineage
+    correlate_within_s: float
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    unresolved: tuple[str, ...] = ()

@@ -1,0 +1,45 @@
+"""What a message says of alerts, read from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dqmon.alerts.message import LISTED_ALERTS, RECENT_POINTS, Background, facts
+from dqmon.core.verdict import Verdict
+from dqmon.store import results
+from dqmon.store.alerts import events_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dqmon.core.alert import Alert, AlertKey
+    from dqmon.core.message import AlertFacts
+    from dqmon.core.result import ResultRecord
+
+LOOK_BACK = 200
+"""Results among which the last good one and the recent values are looked for."""
+
+
+def alert_facts(connection: Connection, found: Sequence[Alert], root: AlertKey) -> tuple[AlertFacts, ...]:
+    """The facts of each alert that has a result, those first that a message lists; the rest without their past."""
+    ordered = sorted(found, key=lambda alert: (alert.key != root, -alert.severity.rank, alert.since is None, alert.since, alert.key))
+    newest = results.latest(connection, {alert.key.check_id for alert in ordered})
+    pointed = results.by_ids(connection, {member.result_id for alert in ordered for member in alert.members.values()})
+    told = []
+    for place, alert in enumerate(ordered):
+        known = tuple(pointed[m.result_id] for m in alert.members.values() if m.result_id in pointed)
+        shown = known or newest.get(alert.key.check_id, ())
+        if shown:
+            past = _background(connection, shown[0]) if place < LISTED_ALERTS else Background()
+            told.append(facts(alert, shown, past))
+    return tuple(told)
+
+
+def _background(connection: Connection, result: ResultRecord) -> Background:
+    past = [r for r in results.recent(connection, result.check_id, LOOK_BACK) if r.segment == result.segment]
+    values = [r.ratio if r.ratio is not None else r.observed_value for r in past[:RECENT_POINTS]]
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    last_good = next((r for r in past if r.verdict is Verdict.PASS), None)
+    left = tuple(event.reason for event in events_of(connection, result.check_id, 1) if event.reason)
+    return Background(tuple(reversed(numbers)), last_good, left)

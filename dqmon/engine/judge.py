@@ -1,0 +1,189 @@
+"""Measurements and kept records in, one result for each partition and segment out. Nothing is read or written here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeAlias
+
+from dqmon.core.calendar import partitions
+from dqmon.core.check import Check, CheckResult, DatasetCheck, Evidence, Expected, Judgement, LoadEvidence, Observed, PipelineCheck
+from dqmon.core.history import History
+from dqmon.core.metric import Measurement, MetricRequest, Partition, Segment
+from dqmon.core.table import Column, TableRef
+from dqmon.core.verdict import Severity, Verdict, least
+from dqmon.telemetry import Log
+
+log = Log(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A check to be run for a slot; `attempt_token` is the claim on the slot, None for on-demand runs."""
+
+    check: Check
+    scheduled_at: datetime
+    attempt_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all results of one run share. `at` is set by `--at`: now, partitions and history stand still there."""
+
+    id: str
+    is_ad_hoc: bool = False
+    at: datetime | None = None
+
+
+HistoryOf: TypeAlias = tuple[str, MetricRequest, Segment]
+"""Whose past: a check id, the request whose metric has a baseline, and the segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What judging needs besides the measurements, read from the store before.
+
+    history: points before each tested one. loads: by check id. unreachable: source name to what went wrong.
+    """
+
+    history: Mapping[HistoryOf, History] = field(default_factory=dict)
+    schemas: Mapping[TableRef, tuple[Column, ...]] = field(default_factory=dict)
+    loads: Mapping[str, LoadEvidence] = field(default_factory=dict)
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+
+
+def windows(task: Task) -> tuple[Partition | None, ...]:
+    """The partitions that a task must judge, oldest first; (None,) for the whole table."""
+    check, rule = task.check, task.check.rule
+    if not isinstance(rule, DatasetCheck) or check.partition is None or rule.across_table:
+        return (None,)
+    found = partitions(check.partition, check.timezone, task.scheduled_at)
+    return (*found, Partition(check.partition.column, None, None)) if rule.judges_null_keys else found
+
+
+def requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ...]:
+    """What must be measured to judge one partition, in the order of the type's metrics."""
+    check, rule = task.check, task.check.rule
+    if not isinstance(rule, DatasetCheck) or check.table is None:
+        return ()
+    return tuple(
+        MetricRequest(check.table, metric, check.where, partition, check.segment_by, check.max_segments, check.naive_timezone)
+        for metric in rule.metrics(check)
+    )
+
+
+def judge(
+    task: Task,
+    run: Run,
+    measured: Mapping[MetricRequest, tuple[Measurement, ...]],
+    knowledge: Knowledge,
+    new_id: Callable[[], str],
+) -> tuple[CheckResult, ...]:
+    """All results of a task. A type that breaks while judging yields ERROR for that check alone."""
+    judging = _Judging(task, run, measured, knowledge, new_id)
+    try:
+        if isinstance(task.check.rule, PipelineCheck):
+            return (judging.pipeline(task.check.rule),)
+        return tuple(result for partition in windows(task) for result in judging.part(partition))
+    except Exception as e:  # noqa: BLE001 - one broken check must not stop the others (STYLE.md 17)
+        log.error("check broke while judging", check_id=task.check.id, error=f"{type(e).__name__}: {e}")
+        reason = f"the check type {task.check.type} broke while judging: {type(e).__name__}: {e}; this is a defect of the type"
+        return (judging.error(windows(task)[0], reason, ()),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    task: Task
+    run: Run
+    measured: Mapping[MetricRequest, tuple[Measurement, ...]]
+    knowledge: Knowledge
+    new_id: Callable[[], str]
+
+    def part(self, partition: Partition | None) -> Iterable[CheckResult]:
+        """The results of one partition, one for each segment."""
+        found = tuple(m for request in requests(self.task, partition) for m in self.measured[request])
+        failures = tuple(dict.fromkeys(m.failure.message for m in found if m.failure))
+        if failures:
+            return (self.error(partition, "; ".join(failures), found),)
+        by_segment: dict[Segment, list[Measurement]] = {}
+        for measurement in found:
+            by_segment.setdefault(measurement.segment, []).append(measurement)
+        judged = ((segment, measured, self._judgement(partition, segment, measured)) for segment, measured in by_segment.items())
+        return tuple(self._result(partition, segment, judgement, measured) for segment, measured, judgement in judged if judgement)
+
+    def pipeline(self, rule: PipelineCheck) -> CheckResult:
+        """The result of a check of a pipeline; ERROR while its source cannot be read."""
+        check = self.task.check
+        source = check.pipeline.source if check.pipeline else ""
+        if source in self.knowledge.unreachable:
+            return self.error(None, self.knowledge.unreachable[source], ())
+        evidence = self.knowledge.loads[check.id]
+        judgement = rule.judge(check, evidence)
+        judgement = _without_data(check, judgement) if judgement.is_no_data else judgement
+        return replace(self._result(None, (), judgement, ()), measured_at=evidence.measured_at)
+
+    def error(self, partition: Partition | None, reason: str, measured: Sequence[Measurement]) -> CheckResult:
+        """The result that says why nothing could be judged."""
+        verdict = Judgement(Verdict.ERROR, Observed(None, self.task.check.rule.unit), Expected(), reason)
+        return self._result(partition, (), verdict, measured)
+
+    def _judgement(self, partition: Partition | None, segment: Segment, measured: Sequence[Measurement]) -> Judgement | None:
+        """The type's own judgement; None for the rows without a partition key when there are none."""
+        check, rule = self.task.check, self.task.check.rule
+        assert isinstance(rule, DatasetCheck)  # noqa: S101 - for the type checker
+        past = (self.knowledge.history.get((check.id, m.request, segment)) for m in measured)
+        evidence = Evidence(
+            {m.request.metric: m.value for m in measured},
+            self.task.scheduled_at,
+            max(m.measured_at for m in measured),
+            partition,
+            segment,
+            next((history for history in past if history is not None), History()),
+            self.knowledge.schemas.get(check.table) if check.table else None,
+        )
+        judgement = rule.judge(check, evidence)
+        if not judgement.is_no_data:
+            return judgement
+        return None if partition is not None and partition.start is None else _without_data(check, judgement)
+
+    def _result(self, partition: Partition | None, segment: Segment, judgement: Judgement, measured: Sequence[Measurement]) -> CheckResult:
+        return CheckResult(
+            id=self.new_id(),
+            check=self.task.check,
+            partition=partition,
+            segment=segment,
+            verdict=judgement.verdict,
+            severity=severity_of(self.task.check, judgement.verdict),
+            observed=None if judgement.verdict is Verdict.ERROR else judgement.observed,
+            expected=judgement.expected,
+            reason=judgement.reason,
+            measurements=tuple(measured),
+            run_id=self.run.id,
+            scheduled_at=self.task.scheduled_at,
+            measured_at=max((m.measured_at for m in measured), default=self.run.at or self.task.scheduled_at),
+            duration_s=sum({m.scan_id: m.duration_s for m in measured}.values()),
+            is_learning=judgement.is_learning,
+            is_ad_hoc=self.run.is_ad_hoc,
+            as_of="current_contents" if self.run.at is not None and partition is None else None,
+            baseline=judgement.baseline,
+        )
+
+
+def _without_data(check: Check, judgement: Judgement) -> Judgement:
+    """What `on_no_data` makes of a judgement that had nothing to judge."""
+    if check.on_no_data == "skip":
+        return judgement
+    verdict = {"pass": Verdict.PASS, "warn": Verdict.WARN, "fail": Verdict.FAIL}[check.on_no_data]
+    return replace(judgement, verdict=verdict, reason=f"{judgement.reason} (on_no_data: {check.on_no_data})")
+
+
+def severity_of(check: Check, verdict: Verdict) -> Severity:
+    """What a verdict of this check costs."""
+    match verdict:
+        case Verdict.WARN:
+            return least(check.severity, check.warn_severity)
+        case Verdict.ERROR:
+            return check.error_severity
+        case _:
+            return check.severity

@@ -1,0 +1,84 @@
+"""What judging needs besides the measurements: past values, accepted schemas, kept load records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from dqmon.core.check import DatasetCheck, LoadEvidence
+from dqmon.core.history import History
+from dqmon.core.metric import MetricKind
+from dqmon.engine.judge import HistoryOf, Knowledge, Task, requests, windows
+from dqmon.engine.poll import poll
+from dqmon.store import loads, schemas
+from dqmon.store.alerts import firing_spans
+from dqmon.store.measurements import HistoryKey, history, history_key
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dqmon.engine.environment import Environment
+    from dqmon.engine.measure import Measured
+
+HISTORY = timedelta(days=400)
+"""How far back a baseline may look: a year and a month, so that a yearly season is inside."""
+LOADS = timedelta(days=90)
+"""How far back a pipeline's load records are judged."""
+
+
+def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, now: datetime) -> Knowledge:
+    """Reads what the tasks need, in few statements; nothing at all for tasks that need nothing. Raises StoreError.
+
+    The sources of pipeline checks are polled first, so that the records are as new as the verdict.
+    """
+    piped = [task for task in tasks if task.check.pipeline is not None]
+    sources = {task.check.pipeline.source for task in piped if task.check.pipeline}
+    unreachable = poll({name: environment.sources[name] for name in sorted(sources)}, environment.database, now) if sources else {}
+    past = _histories_wanted(tasks, measured)
+    tables = {request.table for request in measured.by_request if request.metric.kind is MetricKind.METADATA}
+    if not (past or piped or tables):
+        return Knowledge()
+    # A pipeline that is looked at for the first time is noted, so that its grace counts from now.
+    with environment.database.write() if piped else environment.database.read() as connection:
+        return Knowledge(
+            _histories(connection, past),
+            schemas.accepted(connection, tables) if tables else {},
+            {task.check.id: _load_evidence(connection, task, now) for task in piped},
+            unreachable,
+        )
+
+
+def _histories_wanted(tasks: Sequence[Task], measured: Measured) -> dict[HistoryOf, tuple[HistoryKey, datetime]]:
+    """For each check, request and segment with a baseline: its key in the store, and the instant before which points count."""
+    found: dict[HistoryOf, tuple[HistoryKey, datetime]] = {}
+    for task in tasks:
+        rule = task.check.rule
+        metric = rule.history_metric(task.check) if isinstance(rule, DatasetCheck) else None
+        if metric is None:
+            continue
+        for window in windows(task):
+            for request in requests(task, window):
+                if request.metric == metric and not (window and window.start is None):
+                    before = window.start if window and window.start else task.scheduled_at
+                    for measurement in measured.by_request.get(request, ()):
+                        key = history_key(request, measurement.segment, task.check.id)
+                        found[task.check.id, request, measurement.segment] = (key, before)
+    return found
+
+
+def _histories(connection: Connection, wanted: dict[HistoryOf, tuple[HistoryKey, datetime]]) -> dict[HistoryOf, History]:
+    if not wanted:
+        return {}
+    newest = max(before for _, before in wanted.values())
+    spans = firing_spans(connection, {check_id for check_id, _, _ in wanted})
+    points = history(connection, {key for key, _ in wanted.values()}, newest, newest - HISTORY, spans)
+    return {of: History(tuple(point for point in points[key] if point.at < before)) for of, (key, before) in wanted.items()}
+
+
+def _load_evidence(connection: Connection, task: Task, now: datetime) -> LoadEvidence:
+    ref = task.check.pipeline
+    assert ref is not None  # noqa: S101 - for the type checker: only tasks with a pipeline come here
+    first_seen = loads.first_seen(connection, ref.source, ref.pipeline, now)
+    records = loads.of_pipeline(connection, ref.source, ref.pipeline, now - LOADS)
+    return LoadEvidence(records, first_seen, task.scheduled_at, now)

@@ -1,0 +1,177 @@
+"""One run: plan, measure, judge (evaluate), then everything that it found in one transaction (commit)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from dqmon.alerts.fold import fold, fold_errors
+from dqmon.alerts.transition import transition
+from dqmon.core.alert import Alert, AlertEvent, AlertKey, AlertKind, AlertPolicy, Outcome
+from dqmon.core.check import CheckResult, Hold
+from dqmon.core.metric import Measurement, MetricRequest
+from dqmon.core.result import ResultRecord, record
+from dqmon.core.table import TableRef
+from dqmon.engine.judge import Run, Task, judge, requests, windows
+from dqmon.engine.knowledge import gather
+from dqmon.engine.measure import Measured, measure
+from dqmon.store import alerts, measurements, results, runs, schemas, slots
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dqmon.core.protocols import Warehouse
+    from dqmon.engine.environment import Environment
+
+ERROR_POLICY = AlertPolicy(Hold(2), Hold(1))
+"""The error alert fires after two ERROR outcomes in a row and resolves with the first good one (ARCHITECTURE.md)."""
+
+Progress = Callable[[int, int, str], None]
+"""Called with how many tables are done, how many there are, and the table that was measured last."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """All that a run found, ready to be committed."""
+
+    run: Run
+    tasks: tuple[Task, ...]
+    results: tuple[CheckResult, ...]
+    measurements: tuple[Measurement, ...]
+    statements: int
+    started_at: datetime
+    finished_at: datetime
+
+    @property
+    def records(self) -> tuple[ResultRecord, ...]:
+        """The results as they are kept."""
+        return tuple(record(result) for result in self.results)
+
+
+def evaluate(environment: Environment, run: Run, tasks: Sequence[Task], progress: Progress | None = None) -> RunOutcome:
+    """Measures and judges all tasks; writes nothing but newly polled load records. Raises StoreError only.
+
+    A file engine is opened once for all tables of the run; a server is asked for several tables at a time.
+    """
+    clock = environment.clock if run.at is None else _still(run.at)
+    started_at = clock()
+    measured = _measure_all(environment, tasks, clock, progress)
+    knowledge = gather(environment, tasks, measured, clock())
+    found = tuple(result for task in tasks for result in judge(task, run, measured.by_request, knowledge, environment.new_id))
+    every = tuple(m for group in measured.by_request.values() for m in group)
+    return RunOutcome(run, tuple(tasks), found, every, measured.statements, started_at, clock())
+
+
+def _still(at: datetime) -> Callable[[], datetime]:
+    return lambda: at
+
+
+def commit(connection: Connection, outcomes: Sequence[RunOutcome], now: datetime) -> None:
+    """Transaction 1 of ARCHITECTURE.md for several runs: measurements, results, alert states, alert events.
+
+    1. Slots are finished; one that a newer attempt owns drops the results of its check, not the batch. 2. What was measured and
+    judged is kept. 3. Each check's results are folded into its alerts, whose rows are locked; events wait for step 2.
+    """
+    lost = _finish_slots(connection, outcomes)
+    kept = [(outcome, tuple(r for r in outcome.results if (r.check.id, r.run_id) not in lost)) for outcome in outcomes]
+    for outcome, found in kept:
+        run = outcome.run
+        if outcome.results and not found:
+            continue
+        kind = "check" if all(task.attempt_token is None for task in outcome.tasks) else "scheduled"
+        runs.save(connection, runs.Run(run.id, kind, outcome.started_at, outcome.finished_at, run.is_ad_hoc, outcome.statements))
+        slot = max(task.scheduled_at for task in outcome.tasks)
+        measurements.add(connection, run.id, outcome.measurements, scheduled_at=slot, is_ad_hoc=run.is_ad_hoc)
+        if not run.is_ad_hoc:
+            _record_schemas(connection, outcome, now)
+    results.add(connection, tuple(record(r) for _, found in kept for r in found), now)
+    _advance_alerts(connection, [pair for pair in kept if not pair[0].run.is_ad_hoc], now)
+
+
+def all_requests(tasks: Iterable[Task]) -> tuple[MetricRequest, ...]:
+    """Every distinct request of the tasks, in their order."""
+    return tuple(dict.fromkeys(r for task in tasks for window in windows(task) for r in requests(task, window)))
+
+
+def by_warehouse(tasks: Iterable[Task]) -> dict[str, dict[TableRef, tuple[MetricRequest, ...]]]:
+    """The distinct requests of the tasks, by warehouse and table."""
+    found: dict[str, dict[TableRef, list[MetricRequest]]] = {}
+    for request in all_requests(tasks):
+        found.setdefault(request.table.warehouse, {}).setdefault(request.table, []).append(request)
+    return {name: {table: tuple(asked) for table, asked in tables.items()} for name, tables in found.items()}
+
+
+def _measure_all(environment: Environment, tasks: Sequence[Task], clock: Callable[[], datetime], progress: Progress | None) -> Measured:
+    everything = by_warehouse(tasks)
+    total, done = sum(map(len, everything.values())), Measured()
+    finished = 0
+    for name, tables in everything.items():
+        warehouse = environment.warehouses[name]
+        for part in _parts(warehouse, tables, clock, environment.new_id):
+            done.take(part)
+            finished += len(part.tables)
+            if progress is not None:
+                progress(finished, total, str(max(part.tables, default="")))
+    return done
+
+
+def _parts(
+    warehouse: Warehouse,
+    tables: dict[TableRef, tuple[MetricRequest, ...]],
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+) -> Iterable[Measured]:
+    if warehouse.capabilities.is_file or len(tables) == 1:
+        yield measure(warehouse, tuple(r for asked in tables.values() for r in asked), clock, new_id)
+        return
+    with ThreadPoolExecutor(warehouse.max_connections) as pool:
+        yield from pool.map(lambda asked: measure(warehouse, asked, clock, new_id), tables.values())
+
+
+def _finish_slots(connection: Connection, outcomes: Sequence[RunOutcome]) -> frozenset[tuple[str, str]]:
+    """Ends the slots of the runs; returns (check id, run id) of those that were not theirs any more."""
+    attempts = {(t.check.id, t.attempt_token): o.run.id for o in outcomes for t in o.tasks if t.attempt_token is not None}
+    owned = slots.finish(connection, attempts.keys()) if attempts else frozenset()
+    return frozenset((check_id, run_id) for (check_id, token), run_id in attempts.items() if (check_id, token) not in owned)
+
+
+def _record_schemas(connection: Connection, outcome: RunOutcome, now: datetime) -> None:
+    """Keeps the column lists that were measured; the first one of a table becomes its accepted schema."""
+    for measurement in outcome.measurements:
+        if isinstance(measurement.value, tuple):
+            schemas.record(connection, measurement.request.table, measurement.value, now)
+
+
+def _advance_alerts(connection: Connection, kept: Sequence[tuple[RunOutcome, Sequence[CheckResult]]], now: datetime) -> None:
+    """Folds each check's results into its two alerts, in the order of the runs, and keeps what changed."""
+    keys = [AlertKey(r.check.id, kind) for _, found in kept for r in found for kind in AlertKind]
+    if not keys:
+        return
+    before = alerts.lock(connection, tuple(dict.fromkeys(keys)))
+    current = dict(before)
+    events: list[AlertEvent] = []
+    for outcome, found in kept:
+        by_check: dict[str, list[CheckResult]] = {}
+        for result in found:
+            by_check.setdefault(result.check.id, []).append(result)
+        for task in outcome.tasks:
+            if task.check.id in by_check:
+                events.extend(_advance(current, task, by_check[task.check.id], now))
+    alerts.save(connection, tuple(alert for key, alert in current.items() if alert != before[key]))
+    alerts.add_events(connection, events)
+
+
+def _advance(current: dict[AlertKey, Alert], task: Task, found: Sequence[CheckResult], now: datetime) -> Iterable[AlertEvent]:
+    check = task.check
+    data, error = AlertKey(check.id, AlertKind.DATA), AlertKey(check.id, AlertKind.ERROR)
+    policy = AlertPolicy(check.hold_for, check.recover_after)
+    steps: tuple[tuple[AlertKey, Outcome | None, AlertPolicy], ...] = (
+        (data, fold(found, current[data].members, windows(task)), policy),
+        (error, fold_errors(found), ERROR_POLICY),
+    )
+    for key, outcome, rules in steps:
+        current[key], events = transition(current[key], outcome, rules, now, task.scheduled_at)
+        yield from events

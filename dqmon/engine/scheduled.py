@@ -1,0 +1,67 @@
+"""What the daemon's tick calls: the use cases bound to one environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from dqmon.engine.deliver import deliver_once
+from dqmon.engine.judge import Run, Task
+from dqmon.engine.notify import notify_once
+from dqmon.engine.poll import poll
+from dqmon.engine.retention import Policy, purge
+from dqmon.engine.run import RunOutcome, commit, evaluate
+from dqmon.store import deliveries
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dqmon.engine.environment import Environment
+    from dqmon.store.slots import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """The use cases of one loaded configuration; `holder` names this process in the outbox."""
+
+    environment: Environment
+    retention: Policy
+    holder: str
+
+    def run_batch(self, claimed: Sequence[Slot], now: datetime) -> RunOutcome:
+        """Measures and judges the claimed slots of one table. Raises StoreError only."""
+        del now
+        checks = self.environment.checks
+        tasks = tuple(Task(checks[slot.check_id], slot.slot_at, slot.attempt_token) for slot in claimed)
+        return evaluate(self.environment, Run(self.environment.new_id()), tasks)
+
+    def commit(self, connection: Connection, outcomes: Sequence[RunOutcome], now: datetime) -> None:
+        """Transaction 1 of several batches."""
+        commit(connection, outcomes, now)
+
+    def notify(self, now: datetime) -> datetime | None:
+        """Step 2; when it has something to do next."""
+        return notify_once(self.environment, now)
+
+    def deliver(self, channel: str, now: datetime) -> datetime | None:
+        """Sends what is due on a channel; when it has something to send next."""
+        del now
+        found = {channel: self.environment.channels[channel]}
+        deliver_once(self.environment.database, found, self.environment.clock, self.holder)
+        with self.environment.database.read() as connection:
+            return deliveries.next_at(connection, channel)
+
+    def poll(self, source: str, now: datetime) -> None:
+        """Reads one ingestion source; that it cannot be read is judged by its checks."""
+        poll({source: self.environment.sources[source]}, self.environment.database, now)
+
+    def purge(self, now: datetime) -> None:
+        """Retention."""
+        purge(self.environment.database, now, self.retention)
+
+    def close(self) -> None:
+        """Gives back all connections to warehouses."""
+        for warehouse in self.environment.warehouses.values():
+            warehouse.close()

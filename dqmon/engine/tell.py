@@ -1,0 +1,42 @@
+"""Telling at once: what `dqmon check` does after its run, under the notify lease."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from dqmon.engine.deliver import Ending, deliver_once
+from dqmon.engine.notify import notify_once
+from dqmon.store import leases
+
+if TYPE_CHECKING:
+    from dqmon.engine.environment import Environment
+
+
+def tell_now(environment: Environment) -> str | None:
+    """Notifies and delivers at once; returns what could not be delivered, None when all is well.
+
+    While a daemon holds the notify lease, what there is to tell is left to it: queued is success. Raises StoreError.
+    """
+    holder = f"check {secrets.token_hex(8)}"
+    now = environment.clock()
+    with environment.database.write() as connection:
+        epoch = leases.acquire(connection, leases.NOTIFY, holder, now)
+    if epoch is None:
+        return None
+    try:
+        return _tell(environment, now, holder)
+    finally:
+        with environment.database.write() as connection:
+            leases.release(connection, leases.NOTIFY, epoch, environment.clock())
+
+
+def _tell(environment: Environment, now: datetime, holder: str) -> str | None:
+    while (due := notify_once(environment, now, is_at_once=True)) is not None and due <= now:
+        continue
+    endings = deliver_once(environment.database, environment.channels, environment.clock, holder)
+    late, dead = endings[Ending.RETRIED], endings[Ending.DEAD]
+    if not late and not dead:
+        return None
+    return f"{late + dead} messages were not delivered ({late} will be tried again, {dead} given up); see `dqmon incidents show`"

@@ -1,0 +1,1 @@
+"""Ingestion sources: one file a tool."""

@@ -1,0 +1,1 @@
+"""What ingestion sources are made of; not an extension itself."""

@@ -1,0 +1,143 @@
+"""From a Scan to one SELECT, and from its rows to values.
+
+| kind | statement |
+|---|---|
+| AGGREGATE | `select [segments, bucket,] metrics from table where …` |
+| GROUPED | the same over `(select [segments, bucket,] keys, count(*) … group by …)` |
+| STATEMENT | the same over the metric's join of the rows with the other table's |
+
+With segments or partitions, `from` is a subquery that gives them names, so that GROUP BY repeats no parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from dqmon.core.metric import AggregateMetric, GroupedMetric, Metric, MetricKind, Partition, Scan, Segment, StatementMetric, Value
+from dqmon.core.table import Column
+from dqmon.errors import TooManySegments
+from dqmon.sql.source import COUNT, OUTSIDE, Source, other_rows
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql import ColumnElement, FromClause, Select
+
+    from dqmon.core.capabilities import Capabilities
+
+@dataclass(frozen=True, slots=True)
+class CompiledScan:
+    """One SELECT and how to read its rows."""
+
+    scan: Scan
+    statement: Select[tuple[object, ...]]
+    buckets: tuple[Partition, ...] = field(default=())
+
+    def decode(self, rows: Sequence[tuple[object, ...]]) -> Mapping[tuple[Partition | None, Segment, Metric], Value]:
+        """The value of each metric for each partition asked for (and the one of NULL keys, if rows have it) and segment.
+
+        What no row speaks of has the metric's value of no rows: each partition for each segment seen anywhere, and one
+        empty segment when there is none at all. Raises TooManySegments.
+        """
+        scan, width = self.scan, len(self.scan.segment_by)
+        found: dict[tuple[Partition | None, Segment], tuple[object, ...]] = {}
+        for row in rows:
+            segment = tuple(zip(scan.segment_by, (None if v is None else str(v) for v in row[:width]), strict=True))
+            if not self.buckets:
+                found[None, segment] = row[width:]
+            elif row[width] != OUTSIDE:
+                found[self.buckets[int(str(row[width]))], segment] = row[width + 1 :]
+        segments = dict.fromkeys(segment for _, segment in found)
+        if len(segments) > scan.max_segments:
+            raise TooManySegments(self._too_many(len(segments), len(rows)))
+        for partition in scan.partitions or (None,):
+            for segment in segments or ((),):
+                found.setdefault((partition, segment), ())
+        return {
+            (partition, segment, metric): metric.decode(raw) if values else metric.empty
+            for (partition, segment), values in found.items()
+            for metric, raw in zip(scan.metrics, values or (None,) * len(scan.metrics), strict=True)
+        }
+
+    def _too_many(self, count: int, rows: int) -> str:
+        said = f"more than {count - 1}" if rows >= row_limit(self.scan) else str(count)
+        names = ", ".join(self.scan.segment_by)
+        return f"segment_by [{names}] has {said} value combinations, max_segments is {self.scan.max_segments}; raise it or drop a column"
+
+
+def row_limit(scan: Scan) -> int:
+    """Rows that prove that there are too many segments: one more than as many in each bucket, with NULL's and the rest's."""
+    return scan.max_segments * (len(scan.partitions) + 2 if scan.partitions else 1) + 1
+
+
+def compile_scan(
+    scan: Scan,
+    columns: Sequence[Column],
+    other_columns: Sequence[Column],
+    caps: Capabilities,
+    at: datetime,
+) -> CompiledScan:
+    """The SELECT of a scan that is not METADATA; `at` (aware UTC) is when it measures.
+
+    `columns` are all of the table's, `other_columns` all of the other table's (STATEMENT only). Raises ColumnMissing,
+    UnsafeSql for the filter, QueryFailed for a column whose type a metric cannot use.
+    """
+    source = Source(scan, columns, caps)
+    match scan.kind:
+        case MetricKind.GROUPED:
+            statement = _grouped(source, caps)
+        case MetricKind.STATEMENT:
+            statement = _joined(source, other_columns)
+        case _:
+            statement = _aggregate(source, at)
+    if scan.segment_by:
+        statement = statement.limit(row_limit(scan))
+    return CompiledScan(scan, statement, source.buckets)
+
+
+def _aggregate(source: Source, at: datetime) -> Select[Any]:
+    metrics = [metric for metric in source.scan.metrics if isinstance(metric, AggregateMetric)]
+    if not source.groups:
+        values = [metric.expression(source.columns, source.caps, at) for metric in metrics]
+        return _select((), values, source.table).where(*source.where)
+    rows = source.rows()
+    known = {name: rows.c[column.name] for name, column in source.columns.items()}
+    return _select(source.groups_of(rows), [metric.expression(known, source.caps, at) for metric in metrics], rows)
+
+
+def _grouped(source: Source, caps: Capabilities) -> Select[Any]:
+    metrics = [metric for metric in source.scan.metrics if isinstance(metric, GroupedMetric)]
+    rows = source.rows()
+    keys = {name: rows.c[source.columns[name].name] for name in metrics[0].keys}
+    groups = source.groups_of(rows)
+    counted = sa.select(*groups, *keys.values(), sa.func.count().label(COUNT)).group_by(*groups, *keys.values()).subquery("dq_keys")
+    inner = {name: counted.c[column.name] for name, column in keys.items()}
+    return _select(source.groups_of(counted), [metric.expression(inner, counted.c[COUNT], caps) for metric in metrics], counted)
+
+
+def _joined(source: Source, other_columns: Sequence[Column]) -> Select[Any]:
+    (metric,) = (metric for metric in source.scan.metrics if isinstance(metric, StatementMetric))
+    rows = source.rows(declared=True)
+    joined, value = metric.expression(rows, other_rows(metric.other, other_columns, source))
+    return _select(source.groups_of(rows), [value], joined)
+
+
+def _select(groups: Sequence[ColumnElement[Any]], values: Sequence[ColumnElement[Any]], source: FromClause) -> Select[Any]:
+    labelled = (value.label(f"m{i}") for i, value in enumerate(values))
+    return sa.select(*groups, *labelled).select_from(source).group_by(*groups)
+
+
+def fits(scan: Scan, caps: Capabilities) -> bool:
+    """True when the engine takes the scan in one statement; counts at least what the statement will have."""
+    columns = len(scan.metrics) + len(scan.segment_by) + 1
+    parameters = 4 * len(scan.partitions) + sum(_leaves(metric) for metric in scan.metrics)
+    return columns <= caps.max_expressions and parameters <= caps.max_parameters
+
+
+def _leaves(value: object) -> int:
+    """The plain values in a metric, doubled (a condition and its opposite), and two for the time of measuring."""
+    names = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]
+    return 2 + sum(2 * len(item) if isinstance(item := getattr(value, name), tuple) else 2 for name in names)

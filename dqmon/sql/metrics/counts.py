@@ -1,0 +1,110 @@
+"""Counts of rows: all, missing, not missing, out of range. No rows count 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import sqlalchemy as sa
+
+from dqmon.core.metric import AggregateMetric, Value
+from dqmon.sql.conditions import MissingValue, count_where, is_missing, is_nan, is_outside
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.sql import ColumnElement
+
+    from dqmon.core.capabilities import Capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class RowCount(AggregateMetric):
+    """All rows."""
+
+    name: ClassVar[str] = "row_count"
+    empty: ClassVar[Value] = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """`count(*)`."""
+        del columns, caps, at
+        return sa.func.count()
+
+
+@dataclass(frozen=True, slots=True)
+class _ColumnCount(AggregateMetric):
+    """A count of rows by one column, with the definition of missing (CHECKS.md).
+
+    Missing = NULL, one of `missing_values`, matching `missing_pattern` (a regular expression, found anywhere in the
+    text), or NaN unless `nan` is "value". A missing value that the column's type cannot hold is never equal.
+    """
+
+    empty: ClassVar[Value] = 0
+
+    column: str
+    missing_values: tuple[MissingValue, ...] = ()
+    missing_pattern: str | None = None
+    nan: Literal["missing", "value"] = "missing"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The one column."""
+        return (self.column,)
+
+    def _missing(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        return is_missing(columns[self.column], caps, self.missing_values, self.missing_pattern, self.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class MissingCount(_ColumnCount):
+    """Rows whose value is missing."""
+
+    name: ClassVar[str] = "missing_count"
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """Count of the missing."""
+        del at
+        return count_where(self._missing(columns, caps))
+
+
+@dataclass(frozen=True, slots=True)
+class NonMissingCount(_ColumnCount):
+    """Rows whose value is not missing."""
+
+    name: ClassVar[str] = "non_missing_count"
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """Count of the not missing."""
+        del at
+        return count_where(sa.not_(self._missing(columns, caps)))
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidRangeCount(_ColumnCount):
+    """Rows whose value is not missing and is below `min` or above `max`, or equal to a bound that is `exclusive`.
+
+    Bounds are exact numbers, ISO dates or timestamps as text (without zone: read as the column's own are), or aware
+    datetimes. A NaN that is not missing breaks every range; an infinity breaks the bound on its side.
+    """
+
+    name: ClassVar[str] = "invalid_range_count"
+
+    min: Decimal | str | datetime | None = None
+    max: Decimal | str | datetime | None = None
+    exclusive: Literal["min", "max", "both"] | None = None
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """Count of the not missing outside of the bounds."""
+        del at
+        column = columns[self.column]
+        broken = [is_outside(column, caps, self.min, self.max, self.exclusive)]
+        if self.nan == "value":
+            broken += is_nan(column, caps)
+        return count_where(sa.and_(sa.not_(self._missing(columns, caps)), sa.or_(*broken)))

@@ -1,0 +1,83 @@
+"""Metrics of timestamps and dates; all instants are aware UTC (see `dqmon.sql.instant` for how they are read)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import sqlalchemy as sa
+
+from dqmon.core.metric import AggregateMetric, Value
+from dqmon.sql.columns import bound
+from dqmon.sql.conditions import count_where
+from dqmon.sql.instant import instant, seconds_between
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.sql import ColumnElement
+
+    from dqmon.core.capabilities import Capabilities
+
+FUTURE_TOLERANCE = timedelta(minutes=5)
+"""Values further ahead of the time of measuring are no evidence of freshness (CHECKS.md, freshness)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OneInstant(AggregateMetric):
+    column: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The one column."""
+        return (self.column,)
+
+
+@dataclass(frozen=True, slots=True)
+class LatestInstant(_OneInstant):
+    """The newest value that is at most 5 minutes ahead of the time of measuring; None without any."""
+
+    name: ClassVar[str] = "latest_instant"
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """Max of the values up to `at` + 5 min."""
+        value = instant(columns[self.column], caps)
+        return sa.func.max(sa.case((value <= bound(at + FUTURE_TOLERANCE, value), value)))
+
+
+@dataclass(frozen=True, slots=True)
+class FutureCount(_OneInstant):
+    """Rows whose value is more than 5 minutes ahead of the time of measuring."""
+
+    name: ClassVar[str] = "future_count"
+    empty: ClassVar[Value] = 0
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """Count of the values past `at` + 5 min."""
+        value = instant(columns[self.column], caps)
+        return count_where(value > bound(at + FUTURE_TOLERANCE, value))
+
+
+@dataclass(frozen=True, slots=True)
+class MaxIngestionDelay(AggregateMetric):
+    """The longest time from `event_column` to `column`, in seconds; negative when all came early, None without a pair."""
+
+    name: ClassVar[str] = "max_ingestion_delay"
+
+    column: str
+    event_column: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Both columns."""
+        return (self.column, self.event_column)
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """Max of `column` − `event_column`."""
+        del at
+        return sa.func.max(seconds_between(instant(columns[self.event_column], caps), instant(columns[self.column], caps)))
+
+    def decode(self, raw: object) -> Value:
+        """Seconds as a float."""
+        return None if raw is None else float(raw)  # type: ignore[arg-type]  # a number of the driver's: int, float or Decimal

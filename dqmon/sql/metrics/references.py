@@ -1,0 +1,39 @@
+"""Metrics of references to another table of the same warehouse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import sqlalchemy as sa
+
+from dqmon.core.metric import OtherTable, StatementMetric, Value
+from dqmon.sql.conditions import count_where
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql import ColumnElement, FromClause
+
+
+@dataclass(frozen=True, slots=True)
+class MissingReference(StatementMetric):
+    """Rows whose key (`columns`, none NULL) is not among the keys of `other` (its `columns`, in the same order).
+
+    A key with a NULL part is not tested; keys of `other` may repeat. No rows count 0.
+    """
+
+    name: ClassVar[str] = "missing_reference"
+    empty: ClassVar[Value] = 0
+
+    columns: tuple[str, ...]
+    other: OtherTable
+
+    def expression(self, rows: FromClause, other: FromClause) -> tuple[FromClause, ColumnElement[Any]]:
+        """An outer join with the other table's distinct keys, and the count of full keys without a partner.
+
+        The keys are made distinct first, so that a repeated one does not multiply rows.
+        """
+        known = sa.select(*(other.c[name] for name in self.other.columns)).distinct().subquery("known")
+        pairs = list(zip(self.columns, self.other.columns, strict=True))
+        joined = rows.outerjoin(known, sa.and_(*(rows.c[mine] == known.c[theirs] for mine, theirs in pairs)))
+        full = (rows.c[name].is_not(None) for name in self.columns)
+        return joined, count_where(sa.and_(*full, known.c[self.other.columns[0]].is_(None)))

@@ -1,0 +1,83 @@
+"""What a scan selects from: the table's rows under the filter, with segments and partition bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from dqmon.core.capabilities import Capabilities
+from dqmon.core.metric import OtherTable, Partition, Scan
+from dqmon.core.table import Column
+from dqmon.sql.columns import bound, resolve
+from dqmon.sql.instant import instant
+from dqmon.sql.raw import condition
+from dqmon.sql.tables import NamedTable, typed
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql import ColumnElement, FromClause, Subquery
+
+COUNT = "dq_count"
+"""The number of rows of a key."""
+
+OUTSIDE = -1
+"""The bucket of rows between the partitions asked for."""
+
+
+class Source:
+    """The rows of one scan. Raises ColumnMissing, UnsafeSql, and QueryFailed for a partition column without instants.
+
+    `columns` are the metrics' columns by declared name, `groups` the labelled segments and partition bucket, `buckets`
+    what the bucket numbers mean: the partitions, then the rows whose key is NULL.
+    """
+
+    def __init__(self, scan: Scan, columns: Sequence[Column], caps: Capabilities) -> None:
+        self.scan = scan
+        self.caps = caps
+        self.table = NamedTable(scan.table)
+        names = dict.fromkeys(name for metric in scan.metrics for name in metric.columns)
+        key = [scan.partitions[0].column] if scan.partitions else []
+        found = typed(resolve((*names, *scan.segment_by, *key), columns), scan.naive_timezone)
+        self.columns = {name: found[name] for name in names}
+        self.where = [condition(scan.where, caps.grammar)] if scan.where else []
+        self.buckets: tuple[Partition, ...] = ()
+        groups = [sa.cast(found[name], sa.Text()).label(f"dq_segment{i}") for i, name in enumerate(scan.segment_by)]
+        for name in key:
+            dated = [(p.start, p.end, p) for p in scan.partitions if p.start is not None and p.end is not None]
+            self.buckets = (*(partition for *_, partition in dated), Partition(name, None, None))
+            spans = [_within(instant(found[name], caps), start, end) for start, end, _ in dated]
+            hull = [_within(instant(found[name], caps), min(d[0] for d in dated), max(d[1] for d in dated))] if dated else []
+            self.where.append(sa.or_(*hull, found[name].is_(None)))
+            groups.append(_bucket(spans, found[name]).label("dq_bucket"))
+        self.groups = tuple(groups)
+
+    def rows(self, *, declared: bool = False) -> Subquery:
+        """The rows with the metrics' columns and the groups; columns by their own names, or as `declared`."""
+        named = self.columns if declared else {column.name: column for column in self.columns.values()}
+        columns = [column.label(name) for name, column in named.items()]
+        return sa.select(*columns, *self.groups).select_from(self.table).where(*self.where).subquery("dq_rows")
+
+    def groups_of(self, rows: FromClause) -> list[ColumnElement[Any]]:
+        """The segments and the bucket, as columns of a subquery that has them."""
+        return [rows.c[group.name] for group in self.groups]
+
+
+def _within(key: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
+    return sa.and_(key >= bound(start, key), key < bound(end, key))
+
+
+def _bucket(spans: Sequence[ColumnElement[bool]], key: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The index of the span that holds the key; for NULL the one after the last; OUTSIDE between spans."""
+    arms = [(span, sa.literal_column(str(index), sa.Integer())) for index, span in enumerate(spans)]
+    null = (key.is_(None), sa.literal_column(str(len(spans)), sa.Integer()))
+    return sa.case(null, *arms, else_=sa.literal_column(str(OUTSIDE), sa.Integer()))
+
+
+def other_rows(other: OtherTable, columns: Sequence[Column], source: Source) -> Subquery:
+    """The filtered rows of a further table, its columns by their declared names."""
+    found = typed(resolve(other.columns, columns), source.scan.naive_timezone)
+    tests = [condition(other.where, source.caps.grammar)] if other.where else []
+    labelled = (column.label(name) for name, column in found.items())
+    return sa.select(*labelled).select_from(NamedTable(other.table)).where(*tests).subquery("dq_other")

@@ -1,0 +1,124 @@
+"""dq_incidents and dq_incident_members."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from dqmon.core.alert import AlertKey, AlertKind
+from dqmon.core.incident import Incident, IncidentMember, IncidentState
+from dqmon.core.verdict import Severity
+from dqmon.errors import UsageError
+from dqmon.store.schema import Choice, Instant, SafeText, metadata
+from dqmon.store.writes import Row, chunks, upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine import Connection
+
+incidents = sa.Table(
+    "dq_incidents",
+    metadata,
+    sa.Column("id", SafeText, primary_key=True),
+    sa.Column("state", Choice(IncidentState), nullable=False),
+    sa.Column("root_check_id", SafeText, nullable=False, comment="the alert that explains the others"),
+    sa.Column("root_kind", Choice(AlertKind), nullable=False),
+    sa.Column("severity", Choice(Severity), nullable=False),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("resolved_at", Instant),
+    sa.Column("acknowledged_at", Instant),
+    sa.Column("acknowledged_by", SafeText),
+    sa.Column("closed_by_hand", SafeText, comment="who closed it, where a person did"),
+    sa.Index(None, "state"),
+    sa.Index(None, "opened_at"),
+)
+
+members = sa.Table(
+    "dq_incident_members",
+    metadata,
+    sa.Column("incident_id", SafeText, sa.ForeignKey(incidents.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("check_id", SafeText, primary_key=True),
+    sa.Column("kind", Choice(AlertKind), primary_key=True),
+    sa.Column("subject", SafeText, nullable=False, comment="dataset or pipeline"),
+    sa.Column("severity", Choice(Severity), nullable=False),
+    sa.Column("joined_at", Instant, nullable=False),
+    sa.Column("slot", Instant, nullable=False, comment="the slot that fired"),
+    sa.Column("left_at", Instant, comment="when its alert resolved"),
+    sa.Index(None, "check_id"),
+)
+
+
+def save(connection: Connection, changed: Iterable[Incident]) -> None:
+    """Inserts or replaces the incidents by id, with exactly their members."""
+    kept = {incident.id: incident for incident in changed}
+    upsert(connection, incidents, [_row(incident) for incident in kept.values()])
+    for part in chunks(list(kept)):
+        connection.execute(sa.delete(members).where(members.c.incident_id.in_(part)))
+    rows = [_member_row(incident.id, member) for incident in kept.values() for member in incident.members.values()]
+    if rows:
+        connection.execute(sa.insert(members), rows)
+
+
+def open_incidents(connection: Connection) -> tuple[Incident, ...]:
+    """The incidents that are not resolved, oldest first."""
+    return tuple(reversed(_select(connection, incidents.c.state != IncidentState.RESOLVED)))
+
+
+def get(connection: Connection, id_or_prefix: str) -> Incident | None:
+    """The incident of that id, or the only one whose id begins so; None when there is none.
+
+    UsageError when several ids begin so.
+    """
+    is_prefix = sa.func.substr(incidents.c.id, 1, len(id_or_prefix)) == id_or_prefix
+    found = _select(connection, is_prefix, limit=4)
+    exact = [incident for incident in found if incident.id == id_or_prefix] or _select(connection, incidents.c.id == id_or_prefix)
+    if exact or len(found) < 2:  # noqa: PLR2004 - one or none is no ambiguity
+        return next(iter((*exact, *found)), None)
+    msg = f"several incidents begin with {id_or_prefix!r} ({', '.join(incident.id for incident in found)}, ...); write more of the id"
+    raise UsageError(msg)
+
+
+def listed(connection: Connection, state: IncidentState | None, limit: int) -> tuple[Incident, ...]:
+    """The newest incidents in that state (None: any), newest first."""
+    return _select(connection, sa.true() if state is None else incidents.c.state == state, limit)
+
+
+def of_check(connection: Connection, check_id: str, limit: int = 20) -> tuple[Incident, ...]:
+    """The newest incidents that an alert of the check is or was in, newest first."""
+    return _select(connection, incidents.c.id.in_(sa.select(members.c.incident_id).where(members.c.check_id == check_id)), limit)
+
+
+def _select(connection: Connection, condition: sa.ColumnElement[bool], limit: int | None = None) -> tuple[Incident, ...]:
+    order = (incidents.c.opened_at.desc(), incidents.c.id.desc())
+    rows = connection.execute(sa.select(incidents).where(condition).order_by(*order).limit(limit)).mappings().all()
+    found: dict[str, dict[AlertKey, IncidentMember]] = defaultdict(dict)
+    in_order = sa.select(members).order_by(members.c.joined_at, members.c.check_id, members.c.kind)
+    for part in chunks([row["id"] for row in rows]):
+        for row in connection.execute(in_order.where(members.c.incident_id.in_(part))).mappings():
+            member = _member(row)
+            found[row["incident_id"]][member.key] = member
+    return tuple(_incident(row, found[row["id"]]) for row in rows)
+
+
+def _row(incident: Incident) -> Row:
+    root = {"root_check_id": incident.root.check_id, "root_kind": incident.root.kind}
+    return root | {c.name: getattr(incident, c.name) for c in incidents.c if c.name not in root}
+
+
+def _member_row(incident_id: str, member: IncidentMember) -> Row:
+    key = {"incident_id": incident_id, "check_id": member.key.check_id, "kind": member.key.kind}
+    return key | {c.name: getattr(member, c.name) for c in members.c if c.name not in key}
+
+
+def _incident(row: sa.RowMapping, found: dict[AlertKey, IncidentMember]) -> Incident:
+    fields = dict(row)
+    root = AlertKey(fields.pop("root_check_id"), fields.pop("root_kind"))
+    return Incident(root=root, members=found, **fields)
+
+
+def _member(row: sa.RowMapping) -> IncidentMember:
+    fields = {name: value for name, value in row.items() if name not in ("incident_id", "check_id", "kind")}
+    return IncidentMember(AlertKey(row["check_id"], row["kind"]), **fields)

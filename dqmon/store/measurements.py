@@ -1,0 +1,248 @@
+"""dq_measurements: the metrics table. Every value that was measured, with the two times of rule 4 (ARCHITECTURE.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from dqmon.core.history import Point
+from dqmon.core.metric import FailureKind, segment_key
+from dqmon.core.result import plain
+from dqmon.store.schema import Choice, Instant, SafeText, TextTuple, big_id, metadata, safe_text
+from dqmon.store.writes import Row, chunks, one_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from dqmon.core.metric import Measurement, Metric, MetricRequest, Partition, Segment, Value
+    from dqmon.core.table import TableRef
+
+measurements = sa.Table(
+    "dq_measurements",
+    metadata,
+    big_id(),
+    sa.Column("run_id", SafeText, nullable=False),
+    sa.Column("scan_id", SafeText, nullable=False, comment="measurements of one statement share it"),
+    sa.Column("warehouse", SafeText, nullable=False),
+    sa.Column("dataset", SafeText, nullable=False, comment="[catalog.][schema.]table as in check files"),
+    sa.Column("metric", SafeText, nullable=False, comment="the metric's name, such as row_count"),
+    sa.Column("metric_key", SafeText, nullable=False, comment="name and options"),
+    sa.Column("where_text", SafeText, nullable=False, comment="the filter; empty without one"),
+    sa.Column("segment_by", TextTuple, nullable=False),
+    sa.Column("series", SafeText, nullable=False, comment="hash of table, metric, filter, segment_by, partition column and grain"),
+    sa.Column("segment", SafeText, nullable=False, comment="JSON object of the segment's values; {} without segment_by"),
+    sa.Column("partition_column", SafeText),
+    sa.Column("partition_start", Instant),
+    sa.Column("partition_end", Instant, comment="exclusive"),
+    sa.Column("partition", SafeText, nullable=False, comment="start/end; null: rows with a NULL key; empty: the whole table"),
+    sa.Column("described_at", Instant, nullable=False, comment="the time that the value describes: partition start, else scheduled_at"),
+    sa.Column("value", sa.Double, comment="NULL: nothing to measure, not a number, or failed"),
+    sa.Column("value_text", SafeText, comment="the exact value: decimals, timestamps, texts, NaN"),
+    sa.Column("failure", Choice(FailureKind), comment="why there is no value"),
+    sa.Column("failure_message", SafeText),
+    sa.Column("scheduled_at", Instant, nullable=False),
+    sa.Column("measured_at", Instant, nullable=False),
+    sa.Column("duration_s", sa.Double, nullable=False, comment="of the whole statement"),
+    sa.Column("version", sa.Integer, nullable=False, comment="1, and one more for each time that the same thing was measured again"),
+    sa.Column("is_current", sa.Boolean, nullable=False, comment="the newest version that has a value; never of an ad-hoc run"),
+    sa.Column("is_ad_hoc", sa.Boolean, nullable=False, comment="--at or --no-alerts: history and baselines ignore it"),
+    sa.Index(None, "series", "described_at"),
+)
+
+_GRAINS = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryKey:
+    """What history is asked for: a series (`series`), one segment's stored text, and the check whose incidents count."""
+
+    series: str
+    segment: str
+    check_id: str
+
+
+def series(request: MetricRequest) -> str:
+    """The stored key of the request's series: 32 hex digits, equal in every process.
+
+    Partitions of another column or grain are another series, so that hours never mix with days.
+    """
+    return _series(request)[0]
+
+
+def history_key(request: MetricRequest, segment: Segment, check_id: str) -> HistoryKey:
+    """The key of the history that a measurement of `request` and `segment` continues."""
+    return HistoryKey(series(request), safe_text(segment_key(segment)), check_id)
+
+
+def add(
+    connection: Connection, run_id: str, measured: Sequence[Measurement], *, scheduled_at: datetime, is_ad_hoc: bool = False
+) -> None:
+    """Adds the measurements of one run, in few statements.
+
+    Measuring the same thing again (series, segment and partition; without partition the same `scheduled_at`) adds a
+    row with version + 1 and takes `is_current` from the older ones. A failure never does that: it says nothing of the
+    data, so that the last value stays current. Rows of ad-hoc runs are never current.
+    """
+    if not measured:
+        return
+    one_writer(connection)
+    rows = [_row(m, run_id, scheduled_at) | {"is_ad_hoc": is_ad_hoc} for m in measured]
+    versions = _versions(connection, rows, is_ad_hoc=is_ad_hoc)
+    outdated: list[int] = []
+    for row in rows:
+        known = versions[_identity(row)]
+        row["version"] = known.newest = known.newest + 1
+        row["is_current"] = row["failure"] is None and not is_ad_hoc
+        if row["is_current"]:
+            outdated += known.current
+            known.earlier["is_current"] = False
+            known.current, known.earlier = [], row
+    for part in chunks(outdated):
+        connection.execute(sa.update(measurements).where(measurements.c.id.in_(part)).values(is_current=False))
+    connection.execute(sa.insert(measurements), rows)
+
+
+def history(
+    connection: Connection,
+    keys: Collection[HistoryKey],
+    before: datetime,
+    since: datetime | None = None,
+    incidents: Mapping[str, Sequence[tuple[datetime, datetime | None]]] | None = None,
+) -> dict[HistoryKey, tuple[Point, ...]]:
+    """The points of many series in one statement, oldest first; every key is in the answer.
+
+    Points are current values with since <= described_at < before. `incidents` are the spans in which each
+    check's data alert fired (`alerts.firing_spans`): a point whose slot lay in one is `is_excluded`.
+    """
+    m = measurements.c
+    wanted = sorted({key.series for key in keys})
+    found: dict[tuple[str, str], list[tuple[datetime, float, datetime]]] = defaultdict(list)
+    for part in chunks(wanted):
+        statement = sa.select(m.series, m.segment, m.described_at, m.value, m.scheduled_at).where(
+            m.series.in_(part), m.described_at < before, m.is_current, m.value.is_not(None)
+        )
+        if since is not None:
+            statement = statement.where(m.described_at >= since)
+        for name, segment, at, value, slot in connection.execute(statement.order_by(m.series, m.described_at, m.id)):
+            found[name, segment].append((at, value, slot))
+    spans = incidents or {}
+    return {
+        key: tuple(Point(at, value, _is_inside(slot, spans.get(key.check_id, ()))) for at, value, slot in found[key.series, key.segment])
+        for key in keys
+    }
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the store has of one identity: its newest version, the ids of its current rows, and the batch's own current row."""
+
+    newest: int = 0
+    current: list[int] = field(default_factory=list)
+    earlier: Row = field(default_factory=dict)
+
+
+def _identity(row: Row | sa.RowMapping) -> tuple[str, str, str, datetime]:
+    return row["series"], row["segment"], row["partition"], row["described_at"]
+
+
+def _versions(connection: Connection, rows: Sequence[Row], *, is_ad_hoc: bool) -> dict[tuple[str, str, str, datetime], _Known]:
+    m = measurements.c
+    described = sorted({row["described_at"] for row in rows})
+    known: dict[tuple[str, str, str, datetime], _Known] = defaultdict(_Known)
+    for part in chunks(sorted({row["series"] for row in rows})):
+        statement = sa.select(m.id, m.series, m.segment, m.partition, m.described_at, m.version, m.is_current).where(
+            m.series.in_(part), m.described_at.in_(described), m.is_ad_hoc == is_ad_hoc
+        )
+        for row in connection.execute(statement).mappings():
+            found = known[_identity(row)]
+            found.newest = max(found.newest, row["version"])
+            if row["is_current"]:
+                found.current.append(row["id"])
+    return known
+
+
+def _row(measured: Measurement, run_id: str, scheduled_at: datetime) -> Row:
+    request, failure = measured.request, measured.failure
+    partition = request.partition
+    series_key, metric_key = _series(request)
+    value, text = _number_and_text(measured.value)
+    return {
+        "run_id": run_id,
+        "scan_id": measured.scan_id,
+        "warehouse": request.table.warehouse,
+        "dataset": request.table.dataset,
+        "metric": request.metric.name,
+        "metric_key": metric_key,
+        "where_text": request.where or "",
+        "segment_by": request.segment_by,
+        "series": series_key,
+        "segment": safe_text(segment_key(measured.segment)),
+        "partition_column": partition.column if partition else None,
+        "partition_start": partition.start if partition else None,
+        "partition_end": partition.end if partition else None,
+        "partition": partition.key if partition else "",
+        "described_at": ((partition and partition.start) or scheduled_at).astimezone(UTC),
+        "value": value,
+        "value_text": text,
+        "failure": failure.kind if failure else None,
+        "failure_message": failure.message if failure else None,
+        "scheduled_at": scheduled_at,
+        "measured_at": measured.measured_at,
+        "duration_s": measured.duration_s,
+    }
+
+
+def _number_and_text(value: Value) -> tuple[float | None, str | None]:
+    """The double that BI tools read, and the exact text where the double does not say all."""
+    match value:
+        case None:
+            return None, None
+        case int() | float() | Decimal():
+            try:
+                number = float(value)
+            except OverflowError:
+                return None, str(value)
+            is_exact = number == value and not isinstance(value, Decimal)
+            return (number if math.isfinite(number) else None), (None if is_exact and math.isfinite(number) else str(value))
+        case tuple():
+            return None, json.dumps([[column.name, column.type, column.nullable] for column in value], ensure_ascii=False)
+        case _:
+            return None, str(plain(value))
+
+
+def _series(request: MetricRequest) -> tuple[str, str]:
+    """The series' key and the metric's, which are looked up by far more often than made."""
+    partition = request.partition
+    within = None if partition is None else (partition.column, _grain(partition))
+    return _keys(request.table, request.metric, request.where, request.segment_by, within)
+
+
+@lru_cache(50_000)
+def _keys(
+    table: TableRef, metric: Metric, where: str | None, segment_by: tuple[str, ...], within: tuple[str, int | None] | None
+) -> tuple[str, str]:
+    facts = (table.warehouse, table.dataset, metric.key, where, segment_by, within)
+    return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest(), metric.key
+
+
+def _grain(partition: Partition) -> int | None:
+    """Which of hour, day, week, month the partition is: clock changes make days of 23 to 25 hours."""
+    if partition.start is None or partition.end is None:
+        return None
+    length = partition.end - partition.start
+    return sum(length > grain * 1.1 for grain in _GRAINS)
+
+
+def _is_inside(at: datetime, spans: Sequence[tuple[datetime, datetime | None]]) -> bool:
+    return any(start <= at and (end is None or at < end) for start, end in spans)

@@ -1,0 +1,54 @@
+"""dq_meta: single facts about the store itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from dqmon.errors import StoreError
+from dqmon.store.schema import SafeText, metadata
+from dqmon.store.writes import insert_new, upsert
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+meta = sa.Table(
+    "dq_meta",
+    metadata,
+    sa.Column("key", SafeText, primary_key=True),
+    sa.Column("value", SafeText, nullable=False),
+)
+
+_DEFAULT_WAREHOUSE = "default_warehouse"
+
+
+def get(connection: Connection, key: str) -> str | None:
+    """The value; None when it was never set."""
+    return connection.scalar(sa.select(meta.c.value).where(meta.c.key == key))
+
+
+def put(connection: Connection, key: str, value: str) -> None:
+    """Sets the value."""
+    upsert(connection, meta, [{"key": key, "value": value}])
+
+
+def keep_default_warehouse(connection: Connection, name: str, *, may_change: bool = False) -> None:
+    """Keeps the name of the first warehouse, which check ids leave out (CHECKS.md).
+
+    Another name than the kept one is a StoreError, since all ids of its checks would silently change their meaning;
+    `may_change` (`dqmon migrate --default-warehouse`) takes it.
+    """
+    if may_change:
+        put(connection, _DEFAULT_WAREHOUSE, name)
+        return
+    kept = get(connection, _DEFAULT_WAREHOUSE)
+    if kept is None:
+        insert_new(connection, meta, [{"key": _DEFAULT_WAREHOUSE, "value": name}])
+        kept = get(connection, _DEFAULT_WAREHOUSE)
+    if kept != name:
+        msg = (
+            f"the store's default warehouse is {kept!r} and the configuration's first is {name!r}, so check ids would mean other tables; "
+            f"put {kept!r} first under warehouses:, or run `dqmon migrate --default-warehouse {name}`"
+        )
+        raise StoreError(msg)

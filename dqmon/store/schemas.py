@@ -1,0 +1,114 @@
+"""dq_schemas: the columns that tables had, and which of them were accepted (CHECKS.md, schema_drift)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from dqmon.core.table import Column, TableRef, TypeGroup
+from dqmon.store.schema import Instant, JsonText, SafeText, big_id, metadata, safe_text
+from dqmon.store.writes import chunks, one_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy.engine import Connection
+
+    from dqmon.core.check import Json
+
+schemas = sa.Table(
+    "dq_schemas",
+    metadata,
+    big_id(),
+    sa.Column("warehouse", SafeText, nullable=False),
+    sa.Column("dataset", SafeText, nullable=False),
+    sa.Column("columns", JsonText, nullable=False, comment="[{name, type, group, nullable, position}, ...]"),
+    sa.Column("recorded_at", Instant, nullable=False, comment="when the table was first seen so"),
+    sa.Column("accepted_at", Instant, comment="NULL: seen, not accepted"),
+    sa.Column("accepted_by", SafeText),
+    sa.Index(None, "warehouse", "dataset"),
+)
+
+FIRST_RUN = "first run"
+"""Who accepted the first snapshot of a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A table's columns as seen at `recorded_at`, and whether they are what is expected."""
+
+    columns: tuple[Column, ...]
+    recorded_at: datetime
+    accepted_at: datetime | None
+    accepted_by: str | None
+
+
+def accepted(connection: Connection, tables: Collection[TableRef]) -> dict[TableRef, tuple[Column, ...]]:
+    """The columns accepted last of each table; a table of which none were accepted is left out."""
+    s = schemas.c
+    named = {(safe_text(table.warehouse), safe_text(table.dataset)): table for table in tables}
+    found: dict[TableRef, tuple[Column, ...]] = {}
+    for part in chunks(sorted({dataset for _, dataset in named})):
+        statement = sa.select(s.warehouse, s.dataset, s.columns).where(s.dataset.in_(part), s.accepted_at.is_not(None))
+        for warehouse, dataset, columns in connection.execute(statement.order_by(s.accepted_at, s.id)):
+            if (warehouse, dataset) in named:
+                found[named[warehouse, dataset]] = _columns(columns)
+    return found
+
+
+def record(connection: Connection, table: TableRef, columns: tuple[Column, ...], at: datetime) -> bool:
+    """Keeps the columns when they differ from the newest snapshot; True when they were kept.
+
+    The first snapshot of a table is accepted at once (by FIRST_RUN): it is the baseline.
+    """
+    one_writer(connection)
+    last = newest(connection, table)
+    if last is not None and last.columns == columns:
+        return False
+    row = {
+        "warehouse": table.warehouse,
+        "dataset": table.dataset,
+        "columns": [asdict(column) for column in columns],
+        "recorded_at": at,
+        "accepted_at": None if last else at,
+        "accepted_by": None if last else FIRST_RUN,
+    }
+    connection.execute(sa.insert(schemas), [row])
+    return True
+
+
+def accept(connection: Connection, table: TableRef, at: datetime, by: str) -> Snapshot | None:
+    """Makes the newest snapshot the accepted one and returns it; None when the table was never seen."""
+    if newest(connection, table) is None:
+        return None
+    last = sa.select(sa.func.max(schemas.c.id)).where(_is(table)).scalar_subquery()
+    connection.execute(sa.update(schemas).where(schemas.c.id == last).values(accepted_at=at, accepted_by=by))
+    return newest(connection, table)
+
+
+def accepted_snapshot(connection: Connection, table: TableRef) -> Snapshot | None:
+    """The snapshot accepted last, with when and by whom; None when there is none."""
+    s = schemas.c
+    wanted = sa.select(s.columns, s.recorded_at, s.accepted_at, s.accepted_by).where(_is(table), s.accepted_at.is_not(None))
+    row = connection.execute(wanted.order_by(s.accepted_at.desc(), s.id.desc()).limit(1)).first()
+    return None if row is None else Snapshot(_columns(row.columns), row.recorded_at, row.accepted_at, row.accepted_by)
+
+
+def newest(connection: Connection, table: TableRef) -> Snapshot | None:
+    """The newest snapshot, accepted or not; None when the table was never seen."""
+    s = schemas.c
+    row = connection.execute(
+        sa.select(s.columns, s.recorded_at, s.accepted_at, s.accepted_by).where(_is(table)).order_by(s.id.desc()).limit(1)
+    ).first()
+    return None if row is None else Snapshot(_columns(row.columns), row.recorded_at, row.accepted_at, row.accepted_by)
+
+
+def _is(table: TableRef) -> sa.ColumnElement[bool]:
+    return (schemas.c.warehouse == table.warehouse) & (schemas.c.dataset == table.dataset)
+
+
+def _columns(data: Json) -> tuple[Column, ...]:
+    return tuple(Column(**column | {"group": TypeGroup(column["group"])}) for column in data)

@@ -1,0 +1,99 @@
+"""One configured warehouse: an engine made on first use, connections never above the cap."""
+
+from __future__ import annotations
+
+import builtins
+import threading
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dqmon.core.capabilities import Capabilities
+from dqmon.core.options import WarehouseOptions
+from dqmon.errors import WarehouseBusy, WarehouseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import sqlalchemy as sa
+    from sqlalchemy.engine import Dialect
+
+    from dqmon.warehouses.base.session import SqlSession
+
+
+class SqlWarehouse(ABC):
+    """What all engines' warehouses do the same way (`core.protocols.Warehouse`); safe to share between threads."""
+
+    type: ClassVar[str]
+    Options: ClassVar[builtins.type[WarehouseOptions]]
+    capabilities: Capabilities
+    standard_schema: ClassVar[str]
+    """The schema of tables that are written without one, unless the option `schema:` says otherwise."""
+
+    def __init__(self, name: str, options: WarehouseOptions) -> None:
+        self.name = name
+        self.options: Any = options
+        self.default_schema: str | None = options.default_schema or self.standard_schema
+        self.naive_timezone = options.naive_timezone
+        self.timeout_s = float(options.statement_timeout)
+        self.max_connections = options.max_connections
+        self._slots = threading.BoundedSemaphore(options.max_connections)
+        self._lock = threading.Lock()
+        self._engine: sa.Engine | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """The engine's dialect; connects to nothing."""
+        return self.engine.dialect
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The one engine, made on first use."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = self.create_engine()
+            return self._engine
+
+    @contextmanager
+    def open(self) -> Iterator[SqlSession]:
+        """A session, its connection given back at the end. Raises ConnectFailed, WarehouseBusy."""
+        if not self._slots.acquire(timeout=self.options.connect_timeout):
+            limit = f"all {self.max_connections} connections are in use for {self.options.connect_timeout} s"
+            raise WarehouseBusy(f"{self.name}: {limit}; raise max_connections or run fewer checks at once")
+        try:
+            with self._connect() as connection:
+                yield self.session(connection)
+        finally:
+            self._slots.release()
+
+    def close(self) -> None:
+        """Drops all pooled connections; the warehouse may be opened again."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    @contextmanager
+    def _connect(self) -> Iterator[sa.Connection]:
+        try:
+            connection = self.engine.connect()
+        except WarehouseError:
+            raise
+        except Exception as e:
+            raise self.connect_error(e) from e
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    @abstractmethod
+    def create_engine(self) -> sa.Engine:
+        """The engine; connects to nothing yet."""
+
+    @abstractmethod
+    def session(self, connection: sa.Connection) -> SqlSession:
+        """The session of one connection."""
+
+    @abstractmethod
+    def connect_error(self, error: Exception) -> WarehouseError:
+        """Why there is no connection, and what to do."""

@@ -1,0 +1,167 @@
+"""PostgreSQL by psycopg 3: read-only transactions, limits on the server, a pool that never grows past its cap."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from pydantic import SecretStr, field_validator
+
+from dqmon.core.capabilities import Capabilities
+from dqmon.core.options import WarehouseOptions
+from dqmon.core.table import Column, TypeGroup
+from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryTimeout, TableMissing, WarehouseError
+from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
+from dqmon.warehouses.base.session import one_line, refused
+
+RECYCLE_S = 1_800
+"""Seconds after which a pooled connection is opened anew: less than the idle limits of usual proxies."""
+
+CANCEL_AFTER_S = 0.5
+"""Seconds past the limit after which the client asks for a cancel: the server's own limit did not work."""
+
+DROP_AFTER_S = 2.0
+"""Seconds past the limit after which the socket is shut: nobody answers."""
+
+_GROUPS = {
+    **dict.fromkeys(("int2", "int4", "int8"), TypeGroup.INTEGER),
+    "numeric": TypeGroup.DECIMAL,
+    **dict.fromkeys(("float4", "float8"), TypeGroup.FLOAT),
+    **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext"), TypeGroup.TEXT),
+    "bool": TypeGroup.BOOLEAN,
+    "date": TypeGroup.DATE,
+    "timestamp": TypeGroup.TIMESTAMP,
+    "timestamptz": TypeGroup.TIMESTAMP_ZONED,
+}
+
+
+class PostgresOptions(WarehouseOptions):
+    """url: `postgresql://user:password@host:port/database`; take it from the environment, it holds a password."""
+
+    url: SecretStr
+
+    @field_validator("url")
+    @classmethod
+    def _is_postgres(cls, url: SecretStr) -> SecretStr:
+        try:
+            backend = sa.make_url(url.get_secret_value()).get_backend_name()
+        except sa.exc.ArgumentError:
+            backend = ""
+        if backend not in ("postgresql", "postgres"):
+            raise ValueError("it is no PostgreSQL URL; write postgresql://user:password@host:5432/database")
+        return url
+
+
+class PostgresSession(SqlSession):
+    """One connection of the pool."""
+
+    tables_sql = (
+        "select n.nspname, c.relname, c.relkind in ('v', 'm') from pg_catalog.pg_class c "
+        "join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'v', 'm', 'f', 'p') "
+        "and n.nspname = coalesce(cast(:schema as text), n.nspname) and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
+    )
+    columns_sql = (
+        "select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), coalesce(b.typname, t.typname), not a.attnotnull "
+        "from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid "
+        "join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_type t on t.oid = a.atttypid "
+        "left join pg_catalog.pg_type b on b.oid = t.typbasetype where c.relname = :name and n.nspname = :schema "
+        "and coalesce(cast(:catalog as text), current_database()) = current_database() "
+        "and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'v', 'm', 'f', 'p') order by a.attnum"
+    )
+
+    def column(self, position: int, row: Sequence[Any]) -> Column:
+        """The group follows the type's name, a domain's base type."""
+        name, kind, base, nullable = row
+        return Column(str(name), str(kind), _GROUPS.get(str(base), TypeGroup.OTHER), bool(nullable), position)
+
+    def prepare(self, timeout_s: float) -> None:
+        """The server's own limit, for this transaction alone."""
+        limit = sa.text("select pg_catalog.set_config('statement_timeout', :limit, true)")
+        self.connection.execute(limit, {"limit": f"{max(1, round(timeout_s * 1000))}ms"})
+
+    def deadline(self, timeout_s: float) -> Deadline:
+        """Second and third net: a cancel by the client, then the socket shut."""
+        return Deadline((timeout_s + CANCEL_AFTER_S, self._cancel), (timeout_s + DROP_AFTER_S, self._shut))
+
+    def _cancel(self) -> None:
+        # Less than the time until the next stop, which waits for this one.
+        self.driver.cancel_safe(timeout=1.0)
+
+    def _shut(self) -> None:
+        with socket.socket(fileno=os.dup(self.driver.fileno())) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
+
+    def translate(self, error: Exception, timeout_s: float) -> WarehouseError:
+        """By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+        if getattr(error, "connection_invalidated", False):
+            return ConnectFailed(f"the connection broke: {one_line(error)}")
+        match getattr(getattr(error, "orig", None), "sqlstate", None) or "":
+            case "57014":
+                return QueryTimeout(f"the statement passed its limit of {timeout_s:g} s and was cancelled on the server")
+            case "42501" | "25006":
+                return PermissionDenied(one_line(error))
+            case "42P01" | "3F000":
+                return TableMissing(one_line(error))
+            case "42703":
+                return ColumnMissing(one_line(error))
+            case state if state[:2] in ("08", "28", "53", "57") or (not state and isinstance(error, sa.exc.OperationalError)):
+                return ConnectFailed(one_line(error))
+            case _:
+                return refused(error)
+
+
+class Postgres(SqlWarehouse):
+    """A PostgreSQL database, or one that speaks its protocol."""
+
+    type: ClassVar[str] = "postgres"
+    Options = PostgresOptions
+    standard_schema = "public"
+    # https://www.postgresql.org/docs/current/limits.html: 1,664 result columns, 65,535 parameters.
+    capabilities = Capabilities(max_expressions=1_000, max_parameters=60_000, grammar="postgres")
+
+    def create_engine(self) -> sa.Engine:
+        """A pool of at most `max_connections`, each tested before use."""
+        url = sa.make_url(self.options.url.get_secret_value()).set(drivername="postgresql+psycopg")
+        given = url.query.get("options", "")
+        return sa.create_engine(
+            url,
+            pool_size=self.max_connections,
+            max_overflow=0,
+            pool_timeout=self.options.connect_timeout,
+            pool_pre_ping=True,
+            pool_recycle=RECYCLE_S,
+            hide_parameters=True,
+            execution_options={"postgresql_readonly": True},
+            connect_args={
+                "application_name": "dqmon",
+                "connect_timeout": self.options.connect_timeout,
+                "options": f"{given} -c default_transaction_read_only=on -c standard_conforming_strings=on".strip(),
+                "cursor_factory": _one_statement_cursor(),
+            },
+        )
+
+    def session(self, connection: sa.Connection) -> PostgresSession:
+        """The session of one connection."""
+        return PostgresSession(connection, self)
+
+    def connect_error(self, error: Exception) -> WarehouseError:
+        """The server's words without the URL, which holds a password."""
+        url = sa.make_url(self.options.url.get_secret_value())
+        where = f"{url.host or url.query.get('host', 'the local socket')}:{url.port or 5432}/{url.database}"
+        return ConnectFailed(f"{self.name}: no connection to {where}: {one_line(error)}")
+
+
+def _one_statement_cursor() -> type[Any]:
+    """A cursor that always speaks the extended protocol, in which the server takes one statement only (R31)."""
+    from psycopg import Cursor
+
+    class OneStatementCursor(Cursor[Any]):
+        def _execute_send(self, query: Any, *, force_extended: bool = False, binary: bool | None = None) -> None:
+            # psycopg sends a query without parameters by the simple protocol, which takes `select 1; drop table x`.
+            del force_extended
+            super()._execute_send(query, force_extended=True, binary=binary)
+
+    return OneStatementCursor

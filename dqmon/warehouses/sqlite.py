@@ -1,0 +1,149 @@
+"""SQLite files, read-only by URI, authorizer and lack of any other right."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from dqmon.core.capabilities import Capabilities
+from dqmon.core.options import ProjectPath, WarehouseOptions
+from dqmon.core.table import Column, TypeGroup
+from dqmon.errors import ConnectFailed, PermissionDenied, TableMissing, WarehouseBusy, WarehouseError
+from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
+from dqmon.warehouses.base.session import missing_file, one_line, refused
+from dqmon.warehouses.base.sqlite_functions import Functions
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+_ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_TRANSACTION})
+
+_ACTING = frozenset({"load_extension", "fts3_tokenizer", "writefile", "readfile", "edit"})
+"""Functions that do more than compute."""
+
+_GROUPS = (
+    ("INT", TypeGroup.INTEGER),
+    ("BOOL", TypeGroup.BOOLEAN),
+    ("WITH TIME ZONE", TypeGroup.TIMESTAMP_ZONED),
+    ("TIMESTAMPTZ", TypeGroup.TIMESTAMP_ZONED),
+    ("TIMESTAMP", TypeGroup.TIMESTAMP),
+    ("DATETIME", TypeGroup.TIMESTAMP),
+    ("DATE", TypeGroup.DATE),
+    ("CHAR", TypeGroup.TEXT),
+    ("CLOB", TypeGroup.TEXT),
+    ("TEXT", TypeGroup.TEXT),
+    ("REAL", TypeGroup.FLOAT),
+    ("FLOA", TypeGroup.FLOAT),
+    ("DOUB", TypeGroup.FLOAT),
+    ("NUM", TypeGroup.DECIMAL),
+    ("DEC", TypeGroup.DECIMAL),
+)
+"""The first word found in a declared type decides, as in https://sqlite.org/datatype3.html section 3.1."""
+
+
+class SqliteOptions(WarehouseOptions):
+    """path: the database file."""
+
+    path: ProjectPath
+
+
+class SqliteSession(SqlSession):
+    """One connection to the file."""
+
+    def __init__(self, connection: sa.Connection, warehouse: Sqlite) -> None:
+        super().__init__(connection, warehouse)
+        self._functions: Functions = connection.info["functions"]
+
+    tables_sql = (
+        "select 'main', name, type = 'view' from sqlite_master where type in ('table', 'view') "
+        "and name not like 'sqlite!_%' escape '!' and coalesce(:schema, 'main') = 'main'"
+    )
+    columns_sql = (
+        'select name, type, "notnull" = 0 and pk = 0 from pragma_table_xinfo(:name) '
+        "where hidden <> 1 and :schema = 'main' and :catalog is null order by cid"
+    )
+
+    def column(self, position: int, row: Sequence[Any]) -> Column:
+        """The group follows the declared type; SQLite itself holds any value in any column."""
+        name, kind, nullable = row
+        group = next((group for word, group in _GROUPS if word in str(kind).upper()), TypeGroup.OTHER)
+        return Column(str(name), str(kind), group, bool(nullable), position)
+
+    def deadline(self, timeout_s: float) -> Deadline:
+        """Interrupts the statement."""
+        self._functions.failure = None
+        return Deadline((timeout_s, self.driver.interrupt))
+
+    def translate(self, error: Exception, timeout_s: float) -> WarehouseError:
+        """By SQLite's error code; a function's own words where one failed."""
+        del timeout_s
+        code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return WarehouseBusy(f"the file is locked by another process: {one_line(error)}")
+        if code in (sqlite3.SQLITE_AUTH, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY):
+            return PermissionDenied(f"only reading is allowed: {one_line(error)}")
+        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT):
+            return ConnectFailed(one_line(error))
+        if "no such table" in one_line(error):
+            return TableMissing(one_line(error))
+        return refused(self._functions.failure or error)
+
+
+class Sqlite(SqlWarehouse):
+    """A SQLite file. Timestamps are text; see `dqmon.sql.instant` for how they are read."""
+
+    type: ClassVar[str] = "sqlite"
+    Options = SqliteOptions
+    standard_schema = "main"
+    # https://sqlite.org/limits.html: 2,000 columns, 32,766 parameters.
+    capabilities = Capabilities(
+        max_expressions=1_000, max_parameters=30_000, has_nan=False, is_file=True, has_typed_timestamps=False, grammar="sqlite"
+    )
+
+    def create_engine(self) -> sa.Engine:
+        """One connection an `open`, so that the file is free between batches."""
+        engine = sa.create_engine("sqlite://", creator=self._open_file, poolclass=sa.NullPool, paramstyle="named")
+        # After SQLAlchemy's own hook, which brings a REGEXP without any limit.
+        sa.event.listen(engine, "connect", _lock_down)
+        return engine
+
+    def session(self, connection: sa.Connection) -> SqliteSession:
+        """The session of one connection."""
+        return SqliteSession(connection, self)
+
+    def connect_error(self, error: Exception) -> WarehouseError:
+        """The file is there but cannot be opened."""
+        return ConnectFailed(f"{self.name}: {self.options.path} cannot be opened: {one_line(error)}")
+
+    def _open_file(self) -> sqlite3.Connection:
+        path = Path(self.options.path)
+        if not path.is_file():
+            raise ConnectFailed(missing_file(self.name, path))
+        uri = f"file:{quote(str(path))}?mode=ro"
+        return sqlite3.connect(uri, uri=True, timeout=self.options.connect_timeout, check_same_thread=False)
+
+
+def _lock_down(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    driver: Any = connection
+    record.info["functions"] = functions = Functions()
+    functions.register(driver)
+    # Its first use writes into SQLite's own schema, which the authorizer would refuse.
+    driver.execute("select 1 from pragma_table_xinfo('')")
+    driver.set_authorizer(_authorize)
+
+
+def _authorize(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
+    """Reads only: everything else is refused when a statement is prepared (https://sqlite.org/c3ref/c_alter_table.html)."""
+    del database, trigger
+    is_harmless = (
+        action in _ALLOWED
+        or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _ACTING)
+        or (action == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "table_xinfo")
+    )
+    return sqlite3.SQLITE_OK if is_harmless else sqlite3.SQLITE_DENY

@@ -1,0 +1,60 @@
+"""A warehouse for load tests whose every table has 1,000 rows and nothing missing: it answers at once and from no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+from dqmon.core.capabilities import Capabilities
+from dqmon.core.options import WarehouseOptions
+from dqmon.core.table import Column, TableRef, TypeGroup
+
+ROWS = 1_000
+COLUMNS = tuple(Column(f"c{n}", "INTEGER", TypeGroup.INTEGER, nullable=True, position=n) for n in range(1, 10))
+
+
+class CannedOptions(WarehouseOptions):
+    """tables: how many there are."""
+
+    tables: int
+
+
+class CannedSession:
+    def __init__(self, name: str, tables: int) -> None:
+        self._name = name
+        self._tables = tables
+
+    def tables(self, schema: str | None) -> tuple[tuple[TableRef, bool], ...]:
+        return tuple((TableRef(self._name, None, "main", f"t{n:04}"), False) for n in range(self._tables))
+
+    def columns(self, table: TableRef) -> tuple[Column, ...]:
+        return COLUMNS
+
+    def fetch(self, statement: Any, timeout_s: float) -> Sequence[tuple[object, ...]]:
+        """The first metric of the load's checks counts rows, the others missing values."""
+        return [(ROWS, *(0 for _ in list(statement.selected_columns)[1:]))]
+
+
+class Canned:
+    type: ClassVar[str] = "canned"
+    Options = CannedOptions
+
+    def __init__(self, name: str, options: CannedOptions) -> None:
+        self.name = name
+        self.options = options
+        self.capabilities = Capabilities()
+        self.dialect = SQLiteDialect(paramstyle="named")
+        self.default_schema = "main"
+        self.naive_timezone = options.naive_timezone
+        self.timeout_s = float(options.statement_timeout)
+        self.max_connections = options.max_connections
+
+    @contextmanager
+    def open(self) -> Iterator[CannedSession]:
+        yield CannedSession(self.name, self.options.tables)
+
+    def close(self) -> None:
+        """There is nothing to close."""

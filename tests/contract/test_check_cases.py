@@ -1,0 +1,193 @@
+"""Every check type on every warehouse: rows in, verdict and observed value out, from tests/cases/<type>.yaml.
+
+A case: name, rows, options, and what is expected (verdict, value, ratio, tested, reason: a part of the sentence). The file
+gives columns (name: kind); a case may have its own, and `other` (columns, rows) for a second table, `history` (daily values
+before `at`), `accepted: true` (the present columns are the accepted schema), warn_if, fail_if, timezone, at, and
+`on: {sqlite: {…}}` where an engine has to differ, with the reason as a comment.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+from ruamel.yaml import YAML
+
+from dqmon.core.check import Check, DatasetCheck, Evidence, Judgement, SourceLine
+from dqmon.core.history import History, Point
+from dqmon.core.metric import MetricRequest, StatementMetric
+from dqmon.core.plan import plan
+from dqmon.core.registry import Registry
+from dqmon.core.table import TableRef
+from dqmon.core.threshold import parse_threshold
+from dqmon.sql.compile import compile_scan, fits
+
+FOLDER = Path(__file__).parent.parent / "cases"
+NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
+KINDS: dict[str, Any] = {
+    "int": sa.BigInteger(),
+    "float": sa.Double(),
+    "decimal": sa.Numeric(18, 4),
+    "text": sa.Text(),
+    "bool": sa.Boolean(),
+    "date": sa.Date(),
+    "timestamp": sa.DateTime(),
+    "timestamptz": sa.DateTime(timezone=True),
+}
+ENGINES = ("duckdb", "sqlite", "postgres")
+
+
+def cases() -> Iterator[dict[str, Any]]:
+    for path in sorted(FOLDER.glob("*.yaml")):
+        data = YAML(typ="safe", pure=True).load(path.read_text())
+        for number, case in enumerate(data["cases"]):
+            yield {"type": path.stem, "table": f"{path.stem}_{number}", "columns": data["columns"], **case}
+
+
+CASES = list(cases())
+
+
+class Place:
+    """Where a case's tables are made: a real engine that writes, and the warehouse that reads."""
+
+    def __init__(self, kind: str, folder: Path, postgres: str | None) -> None:
+        options_of = Registry("warehouses").get(kind)
+        self.kind = kind
+        self.schema = {"duckdb": "main", "sqlite": "main", "postgres": "public"}[kind]
+        if postgres is not None:
+            self.url, options = postgres, {"url": SecretStr(postgres.replace("+psycopg", ""))}
+        else:
+            file = folder / f"cases.{kind}"
+            self.url, options = f"{kind}:///{file}", {"path": str(file)}
+        self.warehouse = options_of("w", options_of.Options(**options))
+
+    def make(self, every_case: list[dict[str, Any]]) -> None:
+        """All tables of all cases in one go; the writer is closed before the warehouse opens, as DuckDB wants it."""
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            for case in every_case:
+                for name, content in ((case["table"], case), (f"{case['table']}_other", case.get("other"))):
+                    if content is not None:
+                        _fill(connection, name, content["columns"], content["rows"])
+        engine.dispose()
+
+    def table(self, name: str) -> TableRef:
+        return TableRef("w", None, self.schema, name)
+
+
+def _fill(connection: sa.Connection, name: str, columns: dict[str, str], rows: list[list[Any]]) -> None:
+    table = sa.Table(name, sa.MetaData(), *(sa.Column(column, KINDS[kind]) for column, kind in columns.items()))
+    table.create(connection)
+    for row in rows:
+        values = [_value(value, columns[column.key]) for column, value in zip(table.columns, row, strict=True)]
+        connection.execute(table.insert().values(values))
+
+
+def _value(value: Any, kind: str) -> Any:
+    match value, kind:
+        case None, _:
+            return None
+        case str(), "decimal":
+            return Decimal(value)
+        case str(), "timestamp" | "timestamptz":
+            return datetime.fromisoformat(value)
+        case str(), "date":
+            return date.fromisoformat(value)
+    return value
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    if request.param == "postgres":
+        with _new_database(request.getfixturevalue("postgres_url")) as url:
+            found = Place("postgres", Path(), url)
+            found.make(CASES)
+            yield found
+            found.warehouse.close()
+        return
+    found = Place(request.param, tmp_path_factory.mktemp("cases"), None)
+    found.make(CASES)
+    yield found
+
+
+@contextmanager
+def _new_database(server: str) -> Iterator[str]:
+    name = f"cases_{uuid.uuid4().hex}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"create database {name}"))
+    yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"drop database {name} with (force)"))
+
+
+def declared(place: Place, case: dict[str, Any]) -> Check:
+    options = dict(case["options"])
+    if "other" in case:
+        options["to"] = {**options["to"], "dataset": place.table(f"{case['table']}_other").dataset}
+    rule = Registry("checks").get(case["type"])(**options)
+    check = Check("case", rule, place.table(case["table"]), None, SourceLine("cases.yaml", 1), timezone=case.get("timezone", "UTC"))
+    limits = {key: parse_threshold(case[key]) for key in ("warn_if", "fail_if") if key in case}
+    check = replace(check, **limits, naive_timezone=case.get("naive_timezone", "UTC"))
+    assert rule.problems(check) == (), f"the case itself is wrong: {rule.problems(check)}"
+    return check
+
+
+def judged(place: Place, case: dict[str, Any], check: Check, at: datetime) -> Judgement:
+    """The verdict from real measurements, by the planner and the compiler, without the engine."""
+    rule, warehouse, values = check.rule, place.warehouse, {}
+    assert isinstance(rule, DatasetCheck)
+    assert check.table is not None
+    requests = [MetricRequest(check.table, metric, naive_timezone=check.naive_timezone) for metric in rule.metrics(check)]
+    accepted = None
+    with warehouse.open() as session:
+        for scan in plan(requests, partial(fits, caps=warehouse.capabilities)):
+            columns = session.columns(scan.table)
+            metric = scan.metrics[0]
+            if metric.kind == "metadata":
+                values[metric], accepted = columns, columns if case.get("accepted") else None
+                continue
+            others = session.columns(metric.other.table) if isinstance(metric, StatementMetric) else ()
+            compiled = compile_scan(scan, columns, others, warehouse.capabilities, at)
+            found = compiled.decode(session.fetch(compiled.statement, 10))
+            values |= {metric: value for (_, _, metric), value in found.items()}
+    past = case.get("history", [])
+    points = tuple(Point(at - timedelta(days=len(past) - i), float(value)) for i, value in enumerate(past))
+    return rule.judge(check, Evidence(values, at, at, history=History(points), accepted_schema=accepted))
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case['type']}: {case['name']}") for case in CASES])
+def test_case(place: Place, case: dict[str, Any]) -> None:
+    at = datetime.fromisoformat(case["at"]) if "at" in case else NOW
+    judgement = judged(place, case, declared(place, case), at)
+    wanted = {**case["expect"], **case.get("on", {}).get(place.kind, {})}
+    observed = judgement.observed
+    value = list(observed.value) if isinstance(observed.value, tuple) else observed.value
+    found = {"verdict": str(judgement.verdict), "value": value, "ratio": observed.ratio, "tested": observed.rows_tested}
+    found = {key: found[key] for key in wanted if key != "reason"}
+    assert found == {key: wanted[key] for key in found}, f"{place.kind}, {case['type']}, {case['name']}: {judgement.reason}"
+    assert wanted.get("reason", "") in judgement.reason
+    assert judgement.expected.text
+    assert "\n" not in judgement.reason
+
+
+def test_every_check_type_has_the_cases_that_break_things() -> None:
+    """Each dataset check type has its file, with the awkward tables in it (STYLE.md 23)."""
+    wanted = {"empty table", "all NULL", "one row", "boundary - 1", "boundary", "boundary + 1", "reserved words and mixed case", "NaN"}
+    for name, rule in Registry("checks").all().items():
+        if rule.subject != "dataset":
+            continue
+        path = FOLDER / f"{name}.yaml"
+        assert path.is_file(), f"check type {name} has no {path.name}; write its cases there"
+        names = {case["name"] for case in YAML(typ="safe", pure=True).load(path.read_text())["cases"]}
+        assert wanted <= names, f"{path.name} lacks {sorted(wanted - names)}; write these cases"

@@ -1,0 +1,1 @@
+"""One extension of each kind, made with nothing but `dqmon.core`, `dqmon.errors` and SQLAlchemy."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -93,9 +94,9 @@ def first_due(opened_at: datetime, route: Route, *, pages: bool) -> datetime:
 def decide(group: Group, view: GroupView, route: Route, now: datetime) -> Decision:
     """What the group says at `now`.
 
-    The first message comes after group_wait, and never when all has resolved by then. After it the group looks at
-    itself every group_interval: it says changes and the end then, and repeats itself after repeat_interval if nothing
-    changed and nobody acknowledged. A rise of severity and an acknowledgement are said at once. A rise to a paging
+    The first message comes after group_wait, and never when all has resolved by then. After it changes and the end wait
+    for the next step of group_interval, and the group repeats itself after repeat_interval if nothing changed and nobody
+    acknowledged. A rise of severity and an acknowledgement are said at once. A rise to a paging
     severity on a paging channel triggers a new key, then resolves the old one. A resolved group says nothing any more.
     """
     if group.resolved_at is not None:
@@ -106,9 +107,13 @@ def decide(group: Group, view: GroupView, route: Route, now: datetime) -> Decisi
         return _rise(group, view, route, now)
     if view.members and view.is_acknowledged and not group.told_acknowledged:
         return Decision(_say(DeliveryKind.ACKNOWLEDGE, group), "acknowledged", replace(group, told_acknowledged=True))
-    if group.due_at is not None and now < group.due_at:
-        return Decision((), f"waits for group_interval until {group.due_at:%H:%M:%S} UTC", group)
-    return _regular(group, view, route, now)
+    if group.due_at is not None and group.due_at <= now:
+        return _regular(group, view, route, now)
+    if view.members and not changes(group, view):
+        return Decision((), "nothing changed since the last message", group)
+    look = _next_look(group.last_told_at, route, now)
+    due_at = min(look, group.due_at or look)
+    return Decision((), f"waits for group_interval until {due_at:%H:%M:%S} UTC", replace(group, due_at=due_at))
 
 
 def changes(group: Group, view: GroupView) -> tuple[str, ...]:
@@ -166,14 +171,14 @@ def _regular(group: Group, view: GroupView, route: Route, now: datetime) -> Deci
     if is_repeat_due and not view.is_acknowledged:
         return Decision(_say(DeliveryKind.REPEAT, group), "still the same after repeat_interval", _told(group, view, route, now))
     reason = "acknowledged: no repeats" if view.is_acknowledged else "nothing changed since the last message"
-    return Decision((), reason, replace(group, due_at=_next_due(group.last_told_at, route, now)))
+    return Decision((), reason, replace(group, due_at=_repeat_at(group.last_told_at, view, route)))
 
 
 def _told(group: Group, view: GroupView, route: Route, now: datetime) -> Group:
     """The group after it has said `view`."""
     return replace(
         group,
-        due_at=_next_due(now, route, now),
+        due_at=_repeat_at(now, view, route),
         last_told_at=now,
         told_severity=view.severity,
         told_members=view.members,
@@ -181,10 +186,15 @@ def _told(group: Group, view: GroupView, route: Route, now: datetime) -> Group:
     )
 
 
-def _next_due(told_at: datetime, route: Route, now: datetime) -> datetime:
-    """In group_interval, sooner if the repeat is due sooner."""
-    regular, repeat = now + timedelta(seconds=route.group_interval_s), told_at + timedelta(seconds=route.repeat_interval_s)
-    return repeat if now < repeat < regular else regular
+def _repeat_at(told_at: datetime, view: GroupView, route: Route) -> datetime | None:
+    """When an unchanged group repeats itself; None once somebody is at it."""
+    return None if view.is_acknowledged else told_at + timedelta(seconds=route.repeat_interval_s)
+
+
+def _next_look(told_at: datetime, route: Route, now: datetime) -> datetime:
+    """The next step of group_interval since the last message: what changes before it is said together."""
+    steps = math.ceil((now - told_at).total_seconds() / route.group_interval_s) if route.group_interval_s else 0
+    return told_at + timedelta(seconds=max(1, steps) * route.group_interval_s)
 
 
 def _say(kind: DeliveryKind, group: Group) -> tuple[Saying, ...]:

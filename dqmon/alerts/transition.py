@@ -41,17 +41,16 @@ def close(alert: Alert, reason: str, now: datetime) -> Step:
 
 
 def _bad(alert: Alert, outcome: Outcome, hold: Hold, now: datetime, slot: datetime) -> Step:
-    going_on = {"severity": outcome.severity, "members": outcome.members, "streak": alert.streak + 1}
+    after = replace(alert, severity=outcome.severity, members=outcome.members, streak=alert.streak + 1)
     match alert.state:
         case AlertState.FIRING:
             changes = _changes(alert, outcome)
-            after = replace(alert, **going_on)  # type: ignore[arg-type]  # three fields of one alert
             return after, (_event(after, EventKind.CHANGED, now, slot, "; ".join(changes)),) if changes else ()
         case AlertState.RECOVERING:
-            after = replace(alert, state=AlertState.FIRING, **going_on | {"streak": 1}, recovering_since=None)  # type: ignore[arg-type]  # as above
+            after = replace(after, state=AlertState.FIRING, streak=1, recovering_since=None)
             return after, (_event(after, EventKind.CHANGED, now, slot, "bad again before it had recovered"),)
         case AlertState.PENDING:
-            after = replace(alert, **going_on)  # type: ignore[arg-type]  # as above
+            pass
         case AlertState.RESOLVED:
             after = Alert(alert.key, AlertState.PENDING, outcome.severity, outcome.members, 1, slot, last_good_at=alert.last_good_at)
     if not _is_over(hold, after.streak, after.since, slot):

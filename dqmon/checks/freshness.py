@@ -62,12 +62,14 @@ class Freshness(DatasetCheck):
         One of warn_after, fail_after and deadline is required.
 
     NULLs and empty tables:
-        NULLs are left out. Without any value there is nothing to judge, which is a FAIL here (`on_no_data: fail` is this
-        type's default). Values more than 5 minutes in the future are left out and counted in the reason. Timestamps
-        without a zone are read in `naive_timezone`, dates as midnight there.
+        NULLs are left out; for a delay, rows that lack one of the two times. Without any value there is nothing to judge,
+        which is a FAIL here (`on_no_data: fail` is this type's default). For the age, values more than 5 minutes in the
+        future are left out and counted in the reason. Timestamps without a zone are read in `naive_timezone`, dates as
+        midnight there.
 
     SQL it runs:
-        `max(column)`, `count(*)` and a count of future values, part of the table's fused statement; `partition` is ignored.
+        `max(column)` (or the maximum of the delay), `count(*)` and a count of future values, part of the table's fused
+        statement; `partition` is ignored.
 
     Example:
         ```yaml
@@ -124,9 +126,11 @@ class Freshness(DatasetCheck):
         return tuple(found)
 
     def metrics(self, check: Check) -> tuple[Metric, ...]:
-        """The newest value (or the longest delay), all rows and the values in the future."""
+        """All rows, and the longest delay or the newest value with the number of those in the future."""
         del check
-        return (self._measured(), RowCount(), FutureCount(self.column))
+        if self.event_column is not None:
+            return (RowCount(), self._measured())
+        return (RowCount(), self._measured(), FutureCount(self.column))
 
     def judge(self, check: Check, evidence: Evidence) -> Judgement:
         """The age, the delay or the newest value against the limits; the worst verdict counts."""
@@ -184,10 +188,8 @@ class Freshness(DatasetCheck):
         return Judgement(Verdict.SKIPPED, Observed(None, Unit.SECONDS), Expected(text=text), why, is_no_data=True)
 
     def _future(self, evidence: Evidence) -> str:
-        ahead = measured_count(evidence, FutureCount(self.column))
-        if not ahead:
-            return ""
-        return f", leaving out {count(ahead, 'values')} more than 5 minutes in the future"
+        ahead = 0 if self.event_column is not None else measured_count(evidence, FutureCount(self.column))
+        return "" if not ahead else f", leaving out {count(ahead, 'values')} more than 5 minutes in the future"
 
     def _measured(self) -> LatestInstant | MaxIngestionDelay:
         return LatestInstant(self.column) if self.event_column is None else MaxIngestionDelay(self.column, self.event_column)

@@ -56,15 +56,13 @@ class LastSuccess(PipelineCheck):
     require_rows: bool = False
 
     def problems(self, check: Check) -> tuple[str, ...]:
-        """No limit at all, limits the wrong way round, or thresholds beside them."""
-        found = []
-        if check.warn_if is not None or check.fail_if is not None:
-            found.append("last_success takes no warn_if or fail_if; write warn_after: or fail_after:, such as 4h")
+        """No limit at all, or limits the wrong way round."""
+        del check
         if self.warn_after is None and self.fail_after is None:
-            found.append("last_success has no limit; write warn_after: or fail_after:, such as 4h")
+            return ("no limit is given; write warn_after: or fail_after:, such as 4h",)
         if self.warn_after is not None and self.fail_after is not None and self.warn_after > self.fail_after:
-            found.append("warn_after is longer than fail_after, so that it would never warn; write the shorter one as warn_after")
-        return tuple(found)
+            return ("warn_after is longer than fail_after, so that it would never warn; write the shorter one as warn_after",)
+        return ()
 
     def judge(self, check: Check, evidence: LoadEvidence) -> Judgement:
         """The age of the newest success against the limits."""

@@ -51,12 +51,6 @@ class OrphanLoad(PipelineCheck):
 
     grace: Duration = 3600
 
-    def problems(self, check: Check) -> tuple[str, ...]:
-        """Thresholds: one orphan is one too many."""
-        if check.warn_if is None and check.fail_if is None:
-            return ()
-        return ("orphan_load takes no warn_if or fail_if; it fails from the first one, after grace:",)
-
     def judge(self, check: Check, evidence: LoadEvidence) -> Judgement:
         """FAIL when a half-done load is older than the grace."""
         del check

@@ -65,7 +65,7 @@ class RowsLoaded(PipelineCheck):
         if has_bounds and has_thresholds:
             found.append("min/max and warn_if/fail_if are both given; write one of the two")
         if not has_bounds and not has_thresholds:
-            found.append("rows_loaded has no limit; write min: or max:, or warn_if: or fail_if:")
+            found.append("no limit is given; write min: or max:, or warn_if: or fail_if:")
         if self.min is not None and self.max is not None and self.min > self.max:
             found.append(f"min {self.min} is above max {self.max}; no number of rows can be right")
         return tuple(found)

@@ -98,12 +98,12 @@ class VolumeAnomaly(DatasetCheck):
         """The number of rows against the band for its time: the partition's start, else the slot."""
         rows = measured_count(evidence, RowCount())
         past = evidence.history.points
-        band = self._band(check, evidence, float(self.false_alerts_per_year))
         observed = Observed(rows, Unit.ROWS)
         if rows == 0 and past and all(point.value > 0 for point in past) and self.direction != "rise":
             fewest = number(min(point.value for point in past))
-            reason = f"there are no rows, where there never were less than {fewest} in {count(len(past), 'earlier points')}"
+            reason = f"there are no rows, where there never were fewer than {fewest} in {count(len(past), 'earlier points')}"
             return Judgement(Verdict.FAIL, observed, Expected(1.0, None, "at least 1 row"), reason)
+        band = self._band(check, evidence, float(self.false_alerts_per_year))
         if isinstance(band, Learning):
             reason = f"{there_are(rows)}; learning, {count(band.missing, 'more points')} needed before judging"
             return Judgement(Verdict.SKIPPED, observed, Expected(text="learning"), reason, is_learning=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from dqmon.config.merge import Chosen, chosen_checks, former_id, join, merged_keys
 from dqmon.config.report import Report
-from dqmon.config.review import review
+from dqmon.config.review import review, review_filters
 from dqmon.config.targets import Facts, Placed, Target, known_targets, upstream_name
 from dqmon.core.check import Check, CheckType, PartitionBy, PipelineRef, Schedule, SourceLine
 from dqmon.core.lineage import Lineage
@@ -48,7 +48,7 @@ def build(placed: Sequence[Placed], facts: Facts, there: Mapping[Target, bool] |
         _add(built, target, sorted(layers, key=lambda layer: -layer.specificity), facts)
     if there is None:
         for item in patterns:
-            layers = [other for other in patterns if other.covers(item.target)]
+            layers = [other for other in patterns if other.target == item.target]
             _add(Built(), item.target, sorted(layers, key=lambda layer: -layer.specificity), facts)
     _check_ids(built.checks, {item.entry.report.path: item.entry.report for item in placed})
     _check_cycle(built, placed)
@@ -60,6 +60,7 @@ def _add(built: Built, target: Target, layers: Sequence[Placed], facts: Facts) -
     chosen = chosen_checks(target, layers, facts)
     if keys.get("enabled") is False:
         return
+    review_filters(target, layers, facts)
     upstream = _upstream(target, keys, origin, facts)
     subject = target.dataset if isinstance(target, TableRef) else str(target)
     if upstream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,7 +48,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One item of `datasets:` or `ingestion:`. `keys` and `defaults` hold only what is written there."""
+    """One item of `datasets:` or `ingestion:`. `keys` and `defaults` hold only what is written there.
+
+    `defaults_lines` has the lines of the file's defaults.
+    """
 
     report: Report
     subject: str
@@ -56,6 +59,7 @@ class Entry:
     data: YamlMap
     keys: dict[str, Any]
     defaults: dict[str, Any]
+    defaults_lines: Mapping[str, int]
     items: tuple[Item, ...]
 
     def line_of(self, key: str) -> int:
@@ -71,6 +75,14 @@ class _Section:
     subject: str
     entry: type[CommonKeys]
     check: type[CommonKeys]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A file's defaults."""
+
+    keys: dict[str, Any]
+    lines: Mapping[str, int]
 
 
 SECTIONS = (
@@ -97,7 +109,7 @@ def declared(data: YamlMap, report: Report, check_types: Registry) -> tuple[Entr
         defaults = read_model(FileDefaults, without(raw, LATER_CHECK_KEYS), report)
     elif raw is not None:
         report.error(data.lines["defaults"], "defaults must be a mapping of keys to values", "write {owner: …}")
-    shared = given(defaults) if defaults else {}
+    shared = _Shared(given(defaults) if defaults else {}, raw.lines if isinstance(raw, YamlMap) else {})
     if not any(data.get(section.key) for section in SECTIONS):
         report.error(None, "the file declares no checks", "add datasets: or ingestion:")
     entries: list[Entry] = []
@@ -145,7 +157,7 @@ def _listed(data: YamlMap, key: str, report: Report, form: str) -> Iterable[tupl
     return ()
 
 
-def _entry(data: YamlMap, section: _Section, defaults: dict[str, Any], report: Report, check_types: Registry) -> Entry | None:
+def _entry(data: YamlMap, section: _Section, shared: _Shared, report: Report, check_types: Registry) -> Entry | None:
     _later(data, report)
     keys = read_model(section.entry, without(data, LATER_CHECK_KEYS | {"checks"}), report, more_keys=("checks",))
     if not data.get("checks") and data.get("enabled") is not False and not data.get("upstream"):
@@ -159,7 +171,7 @@ def _entry(data: YamlMap, section: _Section, defaults: dict[str, Any], report: R
         return None
     values = given(keys)
     subject = values.pop(section.subject)
-    return Entry(report, subject, section.key == "datasets", data, values, defaults, tuple(items))
+    return Entry(report, subject, section.key == "datasets", data, values, shared.keys, shared.lines, tuple(items))
 
 
 def _item(raw: object, line: int, section: _Section, report: Report, check_types: Registry) -> Item | None:

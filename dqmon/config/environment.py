@@ -46,18 +46,22 @@ def overrides(env: Mapping[str, str], sections: Mapping[str, bool], report: Repo
             known[name] = (text, origin)
         else:
             report.of(PLACE).warn(None, f"{origin} is no setting of dqmon", suggest(section, sections))
-    return _exploded(known, sections, report) if known else ()
+    return _exploded(known, sections) if known else ()
 
 
 def _secrets_folder(env: Mapping[str, str], report: Report) -> dict[str, tuple[str, str]]:
     folder = env.get("DQMON_SECRETS_DIR")
     if not folder:
         return {}
-    if not Path(folder).is_dir():
-        report.of(PLACE).error(None, f"DQMON_SECRETS_DIR is {folder}; there is no such folder", "make it or unset the variable")
+    try:
+        paths = sorted(Path(folder).iterdir())
+    except (OSError, ValueError) as e:
+        report.of(PLACE).error(
+            None, f"DQMON_SECRETS_DIR is {folder}, which cannot be read: {e}", "name another folder or unset the variable"
+        )
         return {}
     found = {}
-    for path in sorted(Path(folder).iterdir()):
+    for path in paths:
         if path.is_file() and not path.name.startswith("."):
             try:
                 name = path.name.upper().removeprefix(PREFIX).lower()
@@ -67,14 +71,7 @@ def _secrets_folder(env: Mapping[str, str], report: Report) -> dict[str, tuple[s
     return found
 
 
-def _exploded(texts: Mapping[str, tuple[str, str]], sections: Mapping[str, bool], report: Report) -> tuple[Override, ...]:
-    from pydantic_settings import SettingsError
-
-    try:
-        tree = _source(texts, sections)()
-    except SettingsError as e:
-        report.of(PLACE).error(None, f"{e}: a section as a whole must be written as JSON")
-        return ()
+def _exploded(texts: Mapping[str, tuple[str, str]], sections: Mapping[str, bool]) -> tuple[Override, ...]:
     found: list[Override] = []
 
     def walk(node: Any, path: tuple[str, ...]) -> None:
@@ -85,7 +82,7 @@ def _exploded(texts: Mapping[str, tuple[str, str]], sections: Mapping[str, bool]
             origin = next((texts["__".join(path[:n])][1] for n in range(len(path), 0, -1) if "__".join(path[:n]) in texts), PLACE)
             found.append(Override(path, node, origin))
 
-    walk(tree, ())
+    walk(_source(texts, sections)(), ())
     return tuple(sorted(found, key=lambda one: (one.origin.upper().startswith(PREFIX), not one.path[-1].endswith("_file"))))
 
 

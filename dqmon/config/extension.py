@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, BeforeValidator, SecretStr
 
-from dqmon.config.environment import PLACE, Override
-from dqmon.config.fields import read_model, without
+from dqmon.config.environment import Override
+from dqmon.config.fields import keys_of, read_model, without
 from dqmon.config.interpolation import Filled, fill, has_reference
 from dqmon.config.report import Report, suggest
 from dqmon.config.settings import Configured, absolute
 from dqmon.config.yaml_lines import YamlMap, scalar
 from dqmon.core.check import SourceLine
 from dqmon.core.registry import Registry
-from dqmon.errors import Problem
 
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 
@@ -56,7 +55,7 @@ def read_extension(written: Written, outside: Outside, known: Registry, report: 
     options: type[BaseModel] = known.get(kind).Options
     filled = fill(without(written.raw, ("type",)), outside.env, outside.root)
     is_dry = written.raw.get("dry_run") is True
-    own = _gaps(filled, written, is_dry=is_dry, path=report.path)
+    own = _gaps(filled, written, keys_of(options), is_dry=is_dry, path=report.path)
     data = filled.data
     for key in data:
         if has_reference(written.raw[key]):
@@ -66,8 +65,7 @@ def read_extension(written: Written, outside: Outside, known: Registry, report: 
     unknown = () if is_dry else tuple(gap.key for gap in filled.gaps)
     model = read_model(options, data, own, hidden=(*filled.secrets, *secrets_in(options, data)), unknown=unknown)
     for problem in (*own.errors, *own.warnings):
-        placed = from_outside(replace(problem, message=f"{where}: {problem.message}"), outside)
-        (report.warnings if problem.is_warning else report.errors).append(placed)
+        (report.warnings if problem.is_warning else report.errors).append(replace(problem, message=f"{where}: {problem.message}"))
     is_fit = model is not None and not own.errors and (is_dry or not filled.gaps)
     return Configured(written.name, kind, model, SourceLine(report.path, line)) if is_fit else None
 
@@ -88,12 +86,14 @@ def _type_of(written: Written, known: Registry, report: Report) -> str | None:
     return None
 
 
-def _gaps(filled: Filled, written: Written, *, is_dry: bool, path: str) -> Report:
+def _gaps(filled: Filled, written: Written, known: Collection[str], *, is_dry: bool, path: str) -> Report:
     """What could not be filled in: an error for what is in use, a warning for what is unused or never sent."""
     own = Report(path)
     for gap in filled.gaps:
         message = f"{gap.key}: {gap.reason}"
-        if not gap.is_unset:
+        if gap.key not in known:
+            own.error(gap.line, f"unknown key {gap.key!r}", suggest(gap.key, known))
+        elif not gap.is_unset:
             own.error(gap.line, message)
         elif is_dry:
             own.warn(gap.line, message, "fine while dry_run is true")
@@ -102,14 +102,6 @@ def _gaps(filled: Filled, written: Written, *, is_dry: bool, path: str) -> Repor
         else:
             own.warn(gap.line, message, f"nothing uses {written.name}, so it is left out")
     return own
-
-
-def from_outside(problem: Problem, outside: Outside) -> Problem:
-    """The problem with the variable's name in place of a line, when the value came from the environment."""
-    if problem.line is None or problem.line >= 0:
-        return problem
-    origin = outside.overrides[-problem.line - 1].origin
-    return Problem(PLACE, None, f"{origin}: {problem.message}", problem.hint, problem.is_warning)
 
 
 def secrets_in(options: type[BaseModel], data: Mapping[str, Any]) -> Iterator[str]:

@@ -42,7 +42,10 @@ class Filled:
 
 
 def fill(data: YamlMap, env: Mapping[str, str], root: Path) -> Filled:
-    """`data` with references filled in at any depth; paths are relative to `root`."""
+    """`data` with references filled in at any depth; paths are relative to `root`.
+
+    What the environment gave (lines below zero) is taken word for word: a secret may hold `${`.
+    """
     filled = Filled(YamlMap(data.line))
     for key, value in data.items():
         filled.data.lines[key] = data.lines[key]
@@ -86,7 +89,7 @@ def _value(value: Any, line: int, secrets: list[str], outside: tuple[Mapping[str
             raise _Unfilled(line, str(e), is_unset=False) from None
         return secrets[-1]
 
-    return _PLACE.sub(found, value) if has_reference(value) else value
+    return _PLACE.sub(found, value) if line >= 0 and has_reference(value) else value
 
 
 def _look_up(match: re.Match[str], env: Mapping[str, str], root: Path) -> str:

@@ -121,9 +121,9 @@ def load_project(path: Path, env: Mapping[str, str], registries: Registries | No
     built = build(placed, facts)
     _note_unscheduled(built.checks, report)
     if report.errors:
-        raise ConfigError(_sorted(report.errors))
+        raise ConfigError(_sorted(map(file.placed, report.errors)))
     patterns = tuple(item for item in placed if item.pattern is not None)
-    warnings = _sorted(report.warnings)
+    warnings = _sorted(map(file.placed, report.warnings))
     return Project(root, path, settings, tuple(built.checks), patterns, routes, built.lineage, warnings, placed, facts, file)
 
 
@@ -193,7 +193,9 @@ def _facts(file: SettingsFile, settings: Settings, known: Registries, report: Re
                 report.error(one.source.line, f"warehouses.{name}: {e}")
                 continue
             catalog = getattr(warehouse, "default_catalog", None)
-            warehouses[name] = WarehouseFacts(name, warehouse.default_schema, catalog, warehouse.naive_timezone)
+            warehouses[name] = WarehouseFacts(
+                name, warehouse.default_schema, catalog, warehouse.naive_timezone, warehouse.capabilities.grammar
+            )
     sources: dict[str, frozenset[str] | None] = dict.fromkeys(file.names("ingestion"))
     sources |= {name: frozenset(known.ingestion.get(one.type).provides) for name, one in settings.ingestion.items()}
     if not warehouses and not sources:

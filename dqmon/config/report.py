@@ -40,7 +40,7 @@ def suggest(word: object, words: Iterable[str]) -> str | None:
 
     A word of the same letters is nearer than any other: letters that changed places are the commonest slip.
     """
-    options = sorted(set(words))
+    options = sorted(set(map(str, words)))
     wanted = str(word)
     lower = {option.lower(): option for option in options}
     near = [lower[found] for found in difflib.get_close_matches(wanted.lower(), lower, 3, 0.6)]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dqmon.config.merge import Chosen
-from dqmon.config.targets import Facts
+from dqmon.config.targets import Facts, Placed, Target
 from dqmon.config.words import runbook_host
 from dqmon.core.check import Check, DatasetCheck, PipelineCheck
+from dqmon.core.table import TableRef
 from dqmon.core.verdict import Dimension, Severity
+from dqmon.errors import UnsafeSql
 
 
 def review(check: Check, one: Chosen, values: Mapping[str, Any], facts: Facts) -> None:
@@ -22,6 +24,29 @@ def review(check: Check, one: Chosen, values: Mapping[str, Any], facts: Facts) -
     for sentence in check.rule.problems(check):
         mentioned = next((word for word in re.findall(r"\w+", sentence) if word in one.item.data.lines), "")
         _error(one, mentioned, f"{check.type}: {sentence}")
+
+
+def review_filters(target: Target, layers: Sequence[Placed], facts: Facts) -> None:
+    """Reports each filter that is no single condition, where it stands. Each by itself: joined, two halves could pass for a whole."""
+    grammar = facts.warehouses[target.warehouse].grammar if isinstance(target, TableRef) else None
+    if grammar is None:
+        return
+    for entry in (layer.entry for layer in layers):
+        found = [(entry.defaults.get("filter"), entry.defaults_lines.get("filter")), (entry.keys.get("filter"), entry.line_of("filter"))]
+        found += [(item.keys.get("filter"), item.line_of("filter")) for item in entry.items]
+        for text, line in found:
+            if text and (problem := _sql_problem(text.strip(), grammar)):
+                entry.report.error(line, f"filter: {problem}")
+
+
+def _sql_problem(text: str, grammar: str) -> str | None:
+    from dqmon.sql.raw import condition  # sqlglot, which it needs, is imported only by those who have a filter
+
+    try:
+        condition(text, grammar)
+    except UnsafeSql as e:
+        return str(e)
+    return None
 
 
 def _error(one: Chosen, key: str, message: str, hint: str | None = None) -> None:

@@ -85,11 +85,14 @@ class SettingsKeys(_Keys):
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A warehouse, source or channel: its name, its type and its options, validated by the type."""
+    """A warehouse, source or channel: its name, its type and its options, validated by the type.
+
+    The options are left out of `repr`: any of them may have come from the environment.
+    """
 
     name: str
     type: str
-    options: Any
+    options: Any = field(repr=False)
     source: SourceLine
 
 
@@ -129,6 +132,6 @@ def absolute(value: Any, root: Path) -> Any:
 def absolute_store(url: str, root: Path) -> str:
     """`sqlite:///relative` with its file below `root`; other URLs as they are."""
     scheme, slashes, path = url.partition(":///")
-    if not scheme.startswith("sqlite") or not slashes or not path or path.startswith(("/", ":memory:")):
+    if not scheme.startswith("sqlite") or not slashes or not path or path.startswith(("/", ":memory:", "file:")):
         return url
     return f"{scheme}:///{root / path}"

@@ -11,13 +11,14 @@ from pydantic import BaseModel
 
 from dqmon.config.check_file import check_version, unknown_keys
 from dqmon.config.environment import PLACE, Override, overrides
-from dqmon.config.extension import Outside, Written, from_outside, from_text, read_extension
+from dqmon.config.extension import Outside, Written, from_text, read_extension, secrets_in
 from dqmon.config.fields import keys_of, only, read_model
 from dqmon.config.interpolation import Unset, fill, has_reference, read_secret
 from dqmon.config.registries import Registries
 from dqmon.config.report import Report, suggest
 from dqmon.config.settings import LATER, SECTIONS, Configured, RetentionKeys, Settings, SettingsKeys, absolute_store
 from dqmon.config.yaml_lines import YamlMap, line_of, read_yaml
+from dqmon.errors import Problem
 
 KEYS = ("version", *keys_of(SettingsKeys), *SECTIONS, "routes")
 _FROM_ENVIRONMENT = {"instance": False, "checks_path": False, "require_runbook": False, "fuse_within": False, "correlate_within": False}
@@ -32,6 +33,13 @@ class SettingsFile:
     keys: SettingsKeys
     outside: Outside
     report: Report
+
+    def placed(self, problem: Problem) -> Problem:
+        """The problem with the variable's name in place of a line, when the value came from the environment."""
+        if problem.line is None or problem.line >= 0:
+            return problem
+        origin = self.outside.overrides[-problem.line - 1].origin
+        return Problem(PLACE, None, f"{origin}: {problem.message}", problem.hint, problem.is_warning)
 
     def names(self, section: str) -> tuple[str, ...]:
         """The names of a section's extensions, in declared order."""
@@ -55,16 +63,14 @@ def read_settings_file(path: Path, root: Path, env: Mapping[str, str], registrie
     check_version(data, report)
     unknown_keys(data, KEYS, report, LATER)
     simple = fill(only(data, keys_of(SettingsKeys)), env, root)
-    own = Report(report.path)
     for key in keys_of(SettingsKeys):
-        if key != "store" and has_reference(data.get(key)):
-            own.error(
-                data.lines[key], f"{key}: ${{…}} stands in the options of warehouses, ingestion, channels and store only", "write the value"
-            )
+        if key != "store" and has_reference(data.get(key)) and data.lines[key] >= 0:
+            report.error(data.lines[key], f"{key}: ${{…}} stands in options and the store's url only", "write the value")
     for gap in simple.gaps:
-        own.error(gap.line, f"{gap.key}: {gap.reason}")
-    keys = read_model(SettingsKeys, simple.data, own, more_keys=KEYS, hidden=simple.secrets) if not own.errors else None
-    report.errors.extend(from_outside(problem, outside) for problem in own.errors)
+        report.error(gap.line, f"{gap.key}: {gap.reason}")
+    missing = tuple(gap.key for gap in simple.gaps)
+    hidden = (*simple.secrets, *secrets_in(SettingsKeys, simple.data))
+    keys = read_model(SettingsKeys, simple.data, report, more_keys=KEYS, hidden=hidden, unknown=missing)
     return SettingsFile(data, keys or SettingsKeys(), outside, report)
 
 
@@ -84,7 +90,7 @@ def _apply(data: YamlMap, override: Override, line: int, registries: Registries,
         known = registries.of(SECTIONS[section])
         model = known.get(kind).Options if kind in known.names() else None
     base = key.removesuffix("_file")
-    if base != key and (model is None or key not in keys_of(model)):
+    if base != key and isinstance(value, str) and (model is None or key not in keys_of(model)):
         try:
             key, value = base, read_secret(Path(value), str(value))
         except Unset as e:

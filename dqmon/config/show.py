@@ -54,7 +54,7 @@ def _leaves(value: Any, loc: tuple[str | int, ...]) -> Iterator[tuple[tuple[str 
 
 def _text(project: Project, loc: tuple[str | int, ...], value: Any) -> str:
     written = _written(project.file.data, loc)
-    if has_reference(written):
+    if has_reference(written) and line_of(project.file.data, loc) >= 0:
         return str(written)
     if isinstance(value, SecretStr):
         return _MASK

@@ -16,18 +16,22 @@ Target: TypeAlias = TableRef | PipelineRef
 
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _QUOTED_STAR = "\0"
+"""Stands for a `*` inside quotes, which is part of a name; no name of a table holds it."""
 EXPLICIT = 1_000_000
 """The specificity of an entry without `*`: above any pattern's."""
 
 
 @dataclass(frozen=True, slots=True)
 class WarehouseFacts:
-    """What names mean in one warehouse. `schema` and `catalog` are its own, filled in or left out of names."""
+    """What names mean in one warehouse. `schema` and `catalog` are its own, filled in or left out of names; `grammar` is
+    that of its SQL (`Capabilities.grammar`), None when it is not known.
+    """
 
     name: str
     schema: str | None = None
     catalog: str | None = None
     naive_timezone: str = "UTC"
+    grammar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,9 @@ def _place_dataset(entry: Entry, facts: Facts) -> Placed | None:
         report.error(
             entry.line_of("warehouse"), f"unknown warehouse {name!r}", suggest(name, facts.warehouses) or "declare it in dqmon.yaml"
         )
+        return None
+    if _QUOTED_STAR in entry.subject:
+        report.error(line, f"{entry.subject!r} is not a dataset; no name holds NUL")
         return None
     text = _QUOTED.sub(lambda found: found[0].replace("*", _QUOTED_STAR), entry.subject)
     try:

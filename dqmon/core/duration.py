@@ -13,7 +13,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 def parse_duration(text: object) -> int:
     """Seconds of `[0-9]+(s|m|h|d|w)`; ValueError names what was found and the form expected."""
-    if not isinstance(text, str) or not re.match(PATTERN, text):
+    if not isinstance(text, str) or not re.fullmatch(PATTERN, text):
         msg = f"{text!r} is not a duration; write a number and s, m, h, d or w, such as 90m or 2h"
         raise ValueError(msg)
     return int(text[:-1]) * _SECONDS[text[-1]]

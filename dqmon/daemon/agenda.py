@@ -65,8 +65,10 @@ class Agenda:
         self._is_woken = True
 
     def next_at(self) -> datetime | None:
-        """The earliest time that something is known to be due; None when nothing is."""
-        return min(self._due.values(), default=None)
+        """The earliest time that a message is known to be due; None when none is. Upkeep is done at whatever tick comes next."""
+        setup = self._setup
+        telling = {_NOTIFY, *map(_channel, setup.channels)} if setup else set()
+        return min((at for name, at in self._due.items() if name in telling), default=None)
 
     def tick(self, now: datetime, *, is_leading: bool) -> None:
         """Starts what is due. Raises StoreError."""

@@ -6,18 +6,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from dqmon.errors import UsageError
+from dqmon.errors import StoreError, UsageError
 
 
 @contextmanager
 def only_daemon(store: Path) -> Iterator[None]:
-    """Holds the lock of the store file. UsageError naming the other daemon's pid when one runs already."""
+    """Holds the lock of the store file. UsageError naming the other daemon's pid when one runs; StoreError for lack of rights."""
     import fcntl
 
     path = store.with_name(store.name + ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with _opened(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
@@ -31,3 +31,11 @@ def only_daemon(store: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+", encoding="utf-8")
+    except OSError as e:
+        raise StoreError(f"the daemon's lock {path} cannot be written: {e.strerror}; give this user the right to write there") from e

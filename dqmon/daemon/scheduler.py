@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Generic
 
-from dqmon.daemon.agenda import Agenda
+from dqmon.daemon.agenda import LOOK_EVERY, Agenda
 from dqmon.daemon.commit import Committer
 from dqmon.daemon.leader import Candidate, Lease
 from dqmon.daemon.work import Setup, T
@@ -74,6 +74,7 @@ class Scheduler(Generic[T]):
         self._clock = clock
         self._leader = Lease(database, leases.LEADER, candidate)
         self._agenda = Agenda(database, executor, clock, candidate, self.swap)
+        self._pools: tuple[str, ...] = ()
         self._held: set[tuple[str, str]] = set()
         self._last_tick: datetime | None = None
         self._reclaim_at: datetime | None = None
@@ -99,7 +100,7 @@ class Scheduler(Generic[T]):
             if self._leader.hold(now):
                 self._lead(now)
             else:
-                self._must_sync = True
+                self._must_sync, self._reclaim_at = True, None
             self._agenda.tick(now, is_leading=self.is_leading)
         except LeaseLost as e:
             self._leader.lose(str(e))
@@ -111,10 +112,16 @@ class Scheduler(Generic[T]):
             self.figures.tick_cpu_s += time.thread_time() - before
 
     def next_at(self) -> datetime | None:
-        """When the next slot, message or upkeep is due, for a virtual clock; None when nothing ever is. Raises StoreError."""
+        """When the next slot or message is due, for a virtual clock; None when nothing ever is. Raises StoreError.
+
+        Always later than the last tick: what that one left over is looked at again after `LOOK_EVERY`.
+        """
         with self._database.read() as connection:
             found = (slots.next_due_at(connection), self._agenda.next_at())
-        return min((at for at in found if at is not None), default=None)
+        first = min((at for at in found if at is not None), default=None)
+        if first is None or self._last_tick is None or first > self._last_tick:
+            return first
+        return self._last_tick + LOOK_EVERY
 
     def due_not_started(self, now: datetime) -> int:
         """How much should be running and is not: due slots in the store and tasks that wait for a thread."""
@@ -159,6 +166,7 @@ class Scheduler(Generic[T]):
             return
         old, self._setup = self._setup, setup
         self._executor.resize({f"warehouse {name}": size for name, size in setup.connections.items()})
+        self._pools = tuple(sorted({check.warehouse for check in setup.checks.values()}))
         self._agenda.take_over(setup)
         self._must_sync = True
         if old is not setup:
@@ -189,8 +197,7 @@ class Scheduler(Generic[T]):
             first = slots.next_due_at(connection)
         if first is None or first > now:
             return ()
-        pools = {check.warehouse for check in setup.checks.values()}
-        free = tuple(sorted(pool for pool in pools if self._executor.waiting(f"warehouse {pool}") < QUEUED_BATCHES))
+        free = tuple(pool for pool in self._pools if self._executor.waiting(f"warehouse {pool}") < QUEUED_BATCHES)
         with self._database.write() as connection:
             leases.guard(connection, leases.LEADER, epoch)
             claimed = slots.advance(connection, now, slots.Claim(epoch, free), setup.next_due, setup.lapsed)

@@ -161,7 +161,9 @@ def _clock(tick: Callable[[], None]) -> tuple[Any, Any]:
     # A tick that takes longer than `TICK_S` skips the next one, which is meant; only failures are worth a line.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     clock = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
-    job = clock.add_job(tick, "interval", seconds=TICK_S, max_instances=1, coalesce=True, misfire_grace_time=None)
+    # From a whole second on, so that ticks meet the slots, which lie on whole seconds and quarters of them.
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    job = clock.add_job(tick, "interval", seconds=TICK_S, start_date=since, max_instances=1, coalesce=True, misfire_grace_time=None)
     clock.start()
     return clock, job
 

@@ -54,7 +54,7 @@ class Seasonal:
        false_alerts_per_year / points a year (see `dqmon.detectors.base.tail`); for counts never narrower than Poisson noise.
     5. A constant history is exact: changes of more than 10 % (and at least 1) are unusual, after all zeros any change.
 
-    The tested point is never in its own baseline. Pure; about half a millisecond a point.
+    The tested point is never in its own baseline. Pure; below a millisecond a point.
     """
 
     type: ClassVar[str] = "seasonal"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
@@ -122,7 +124,11 @@ def _attempt(sender: Sender, delivery: Delivery) -> Ending:
     except NotifyError as e:
         return _failed(sender, delivery, e)
     except Exception as e:  # noqa: BLE001 - one of the three places (STYLE.md): a fault of one row must not stop the others
-        return _failed(sender, delivery, Transient(f"{type(e).__name__} in dqmon itself; please report it"))
+        # Not the exception's own words: they may hold what a message or a request holds.
+        at = traceback.extract_tb(e.__traceback__)[-1]
+        return _failed(
+            sender, delivery, Transient(f"{type(e).__name__} at {Path(at.filename).name}:{at.lineno}, a fault of dqmon; please report it")
+        )
     return _sent(sender, delivery, receipt)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from dqmon.core.load_record import LoadRecord, LoadStatus
-from dqmon.errors import SourceError
+from dqmon.errors import SourceError, StoreError
 from dqmon.store import loads
 from dqmon.telemetry import Log
 
@@ -41,6 +41,10 @@ def poll(sources: Mapping[str, Source], database: Database, now: datetime) -> di
             _poll(source, database, now)
         except SourceError as e:
             failures[name] = str(e)
+        except StoreError:
+            raise
+        except Exception as e:  # noqa: BLE001 - one broken source must not stop the checks of the others (STYLE.md 17)
+            failures[name] = f"ingestion {name} broke while it was read: {type(e).__name__}: {e}; this is a defect of the source"
     for name, failure in failures.items():
         log.warning("source cannot be read", source=name, error=failure)
     return failures

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dqmon.store import aged
+from dqmon.store.measurements import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +26,7 @@ BATCH = 2_000
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How long rows stay, counted back from the newest of their series or table, never from now: a check that stopped
-    running keeps its last history.
-
-    `incidents` counts for resolved incidents, their groups, and the alerts' events. Of measurements, results and load
-    records the newest `baseline_points` of a series stay in any case, if they are at most `baseline_max_age` older than
-    the newest: a baseline may rest on them. The defaults hold 9 weeks of an hourly check and a year and a month of a daily one.
+    running keeps its last history. `incidents` counts for resolved incidents, their groups, and the alerts' events.
     """
 
     measurements: timedelta = timedelta(days=400)
@@ -37,11 +34,19 @@ class Policy:
     incidents: timedelta = timedelta(days=400)
     deliveries: timedelta = timedelta(days=90)
     loads: timedelta = timedelta(days=90)
-    baseline_points: int = 1_500
-    baseline_max_age: timedelta = timedelta(days=400)
 
 
-def purge(database: Database, now: datetime, policy: Policy, max_rows: int = 200_000) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The newest `points` of a series of measurements, results or load records stay, whatever the policy says, if they
+    are at most `max_age` older than the newest: a detector may rest on them.
+    """
+
+    points: int = POINTS
+    max_age: timedelta = timedelta(days=400)
+
+
+def purge(database: Database, now: datetime, policy: Policy, baseline: Baseline = Baseline(), max_rows: int = 200_000) -> dict[str, int]:
     """Deletes what is older than the policy keeps, and returns how many rows of each table went.
 
     At most about `max_rows`, in transactions of BATCH rows; the rest is left for the next call. Never rows of checks
@@ -59,7 +64,7 @@ def purge(database: Database, now: datetime, policy: Policy, max_rows: int = 200
 
     # Measurements before results: the results of checks in trouble say which measurements are held.
     for aging, keep in ((aged.MEASUREMENTS, policy.measurements), (aged.RESULTS, policy.results), (aged.LOADS, policy.loads)):
-        for series, before in _series(database, aging, keep, now, policy):
+        for series, before in _series(database, aging, keep, now, baseline):
             batches(aging.table.name, partial(aged.delete_old, aging=aging, series=series, before=before, limit=BATCH))
     for table, delete, keep in (
         ("dq_alert_events", aged.delete_events, policy.incidents),
@@ -73,13 +78,13 @@ def purge(database: Database, now: datetime, policy: Policy, max_rows: int = 200
 
 
 def _series(
-    database: Database, aging: aged.Aging, keep: timedelta, now: datetime, policy: Policy
+    database: Database, aging: aged.Aging, keep: timedelta, now: datetime, baseline: Baseline
 ) -> list[tuple[aged.Series, tuple[datetime, datetime]]]:
     """Each series with old rows, with the time before which rows are old, and the time before which no baseline looks."""
     with database.read() as connection:
         found = []
         for series in aged.old_series(connection, aging, keep, now):
-            horizon = series.newest_at - policy.baseline_max_age
-            nth = aged.baseline_start(connection, aging, series, policy.baseline_points)
+            horizon = series.newest_at - baseline.max_age
+            nth = aged.baseline_start(connection, aging, series, baseline.points)
             found.append((series, (series.newest_at - keep, max(nth or horizon, horizon))))
         return found

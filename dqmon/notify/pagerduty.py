@@ -13,7 +13,7 @@ from dqmon.core.options import ChannelOptions
 from dqmon.errors import NotifyError, Permanent, Transient
 from dqmon.net import NetError, Outgoing
 from dqmon.notify.base.outcome import broken, problem, redacted
-from dqmon.notify.base.slack_http import SILENT
+from dqmon.notify.base.quiet import SILENT
 from dqmon.notify.base.text import bare_title, clean, link, named_links
 
 if TYPE_CHECKING:

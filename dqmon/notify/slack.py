@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 TRANSIENT_WORDS = frozenset({"ratelimited", "rate_limited", "internal_error", "service_unavailable", "request_timeout"})
 # "It's possible some aspect of the operation succeeded before the error was raised."
 UNCERTAIN_WORDS = frozenset({"fatal_error"})
-# What a look-up says when the app may not read the channel: a setting, so no reason to wait with the message.
 _LOOK_BACK = timedelta(minutes=5)
 _LOOK_UP_BYTES = 2**20
 _LOOK_UP_MESSAGES = 100
@@ -54,7 +53,7 @@ class SlackOptions(ChannelOptions):
         if not self.token and not self.webhook_url:
             raise ValueError("neither token nor webhook_url is set; set token and channel, or webhook_url")
         if self.token and not self.channel:
-            raise ValueError("token is set without channel; add channel: \"#name\" or a channel's ID")
+            raise ValueError('token is set without channel; add channel: "#name" or a channel\'s ID')
         return self
 
 

@@ -104,17 +104,17 @@ def _aggregate(source: Source, at: datetime) -> Select[Any]:
         values = [metric.expression(source.columns, source.caps, at) for metric in metrics]
         return _select((), values, source.table).where(*source.where)
     rows = source.rows()
-    known = {name: rows.c[column.name] for name, column in source.columns.items()}
+    known = {name: rows.c[label] for name, label in source.labels.items()}
     return _select(source.groups_of(rows), [metric.expression(known, source.caps, at) for metric in metrics], rows)
 
 
 def _grouped(source: Source, caps: Capabilities) -> Select[Any]:
     metrics = [metric for metric in source.scan.metrics if isinstance(metric, GroupedMetric)]
     rows = source.rows()
-    keys = {name: rows.c[source.columns[name].name] for name in metrics[0].keys}
+    keys = {name: rows.c[label] for name, label in source.labels.items()}
     groups = source.groups_of(rows)
     counted = sa.select(*groups, *keys.values(), sa.func.count().label(COUNT)).group_by(*groups, *keys.values()).subquery("dq_keys")
-    inner = {name: counted.c[column.name] for name, column in keys.items()}
+    inner = {name: counted.c[label] for name, label in source.labels.items()}
     return _select(source.groups_of(counted), [metric.expression(inner, counted.c[COUNT], caps) for metric in metrics], counted)
 
 

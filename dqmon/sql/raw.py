@@ -50,7 +50,8 @@ def condition(text: str, grammar: str = "") -> ColumnElement[bool]:
     """
     _check(text, grammar)
     # On a line of its own, so that nothing in the text can reach the closing parenthesis.
-    return sa.literal_column(f"({text}\n)", sa.Boolean())
+    # Without the type Boolean, of which SQLAlchemy makes `(…) = 1` on SQLite.
+    return sa.literal_column(f"({text}\n)")
 
 
 @lru_cache(4_096)

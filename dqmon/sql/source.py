@@ -29,8 +29,8 @@ OUTSIDE = -1
 class Source:
     """The rows of one scan. Raises ColumnMissing, UnsafeSql, and QueryFailed for a partition column without instants.
 
-    `columns` are the metrics' columns by declared name, `groups` the labelled segments and partition bucket, `buckets`
-    what the bucket numbers mean: the partitions, then the rows whose key is NULL.
+    `columns` are the metrics' columns by declared name, `labels` their names in `rows`, `groups` the labelled segments and
+    partition bucket, `buckets` what the bucket numbers mean: the partitions, then the rows whose key is NULL.
     """
 
     def __init__(self, scan: Scan, columns: Sequence[Column], caps: Capabilities) -> None:
@@ -41,6 +41,8 @@ class Source:
         key = [scan.partitions[0].column] if scan.partitions else []
         found = typed(resolve((*names, *scan.segment_by, *key), columns), scan.naive_timezone)
         self.columns = {name: found[name] for name in names}
+        # Numbered, since names that differ in case alone, or a column called "true", are no names in a subquery.
+        self.labels = {name: f"dq_column{index}" for index, name in enumerate(names)}
         self.where = [condition(scan.where, caps.grammar)] if scan.where else []
         self.buckets: tuple[Partition, ...] = ()
         groups = [sa.cast(found[name], sa.Text()).label(f"dq_segment{i}") for i, name in enumerate(scan.segment_by)]
@@ -54,9 +56,8 @@ class Source:
         self.groups = tuple(groups)
 
     def rows(self, *, declared: bool = False) -> Subquery:
-        """The rows with the metrics' columns and the groups; columns by their own names, or as `declared`."""
-        named = self.columns if declared else {column.name: column for column in self.columns.values()}
-        columns = [column.label(name) for name, column in named.items()]
+        """The rows with the metrics' columns and the groups; columns by `labels`, or by their `declared` names."""
+        columns = [column.label(name if declared else self.labels[name]) for name, column in self.columns.items()]
         return sa.select(*columns, *self.groups).select_from(self.table).where(*self.where).subquery("dq_rows")
 
     def groups_of(self, rows: FromClause) -> list[ColumnElement[Any]]:

@@ -50,9 +50,7 @@ events = sa.Table(
     sa.Column("used_at", Instant, comment="when the second step took it; NULL: not yet"),
     sa.Index(None, "check_id", "id"),
 )
-sa.Index(
-    "ix_dq_alert_events_unused", events.c.id, sqlite_where=events.c.used_at.is_(None), postgresql_where=events.c.used_at.is_(None)
-)
+sa.Index("ix_dq_alert_events_unused", events.c.id, sqlite_where=events.c.used_at.is_(None), postgresql_where=events.c.used_at.is_(None))
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 

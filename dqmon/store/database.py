@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -175,5 +176,9 @@ def _parse(text: str) -> URL:
         raise StoreError(msg)
     if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
         msg = f"the store's url {masked(url)!r} names no file; the store must outlive the process: write {_SCHEMES}"
+        raise StoreError(msg)
+    timeout = str(url.query.get("timeout", ""))
+    if url.drivername == "sqlite" and timeout and not re.fullmatch(r"\d+(\.\d+)?", timeout):
+        msg = f"the store's url: timeout {timeout!r} is no number of seconds; write {_SCHEMES}"
         raise StoreError(msg)
     return url

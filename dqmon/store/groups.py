@@ -80,4 +80,3 @@ def receipt(connection: Connection, group_id: str) -> Receipt | None:
 def _select(connection: Connection, condition: sa.ColumnElement[bool]) -> tuple[Group, ...]:
     rows = connection.execute(sa.select(*_FIELDS).where(condition).order_by(groups.c.opened_at, groups.c.id))
     return tuple(Group(**row._asdict()) for row in rows)
-

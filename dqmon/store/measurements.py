@@ -60,6 +60,11 @@ measurements = sa.Table(
     sa.Index(None, "series", "described_at"),
 )
 
+POINTS = 1_500
+"""Points of a series that a baseline rests on at most, so that a check of every minute does not read a year of minutes:
+nine weeks of an hourly check, four years of a daily one. Retention never deletes them (`engine.retention`)."""
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 _GRAINS = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 
 
@@ -77,7 +82,7 @@ def series(request: MetricRequest) -> str:
 
     Partitions of another column or grain are another series, so that hours never mix with days.
     """
-    return _series(request)[0]
+    return str(_about(request)["series"])
 
 
 def history_key(request: MetricRequest, segment: Segment, check_id: str) -> HistoryKey:
@@ -85,9 +90,7 @@ def history_key(request: MetricRequest, segment: Segment, check_id: str) -> Hist
     return HistoryKey(series(request), safe_text(segment_key(segment)), check_id)
 
 
-def add(
-    connection: Connection, run_id: str, measured: Sequence[Measurement], *, scheduled_at: datetime, is_ad_hoc: bool = False
-) -> None:
+def add(connection: Connection, run_id: str, measured: Sequence[Measurement], *, scheduled_at: datetime, is_ad_hoc: bool = False) -> None:
     """Adds the measurements of one run, in few statements.
 
     Measuring the same thing again (series, segment and partition; without partition the same `scheduled_at`) adds a
@@ -122,25 +125,42 @@ def history(
 ) -> dict[HistoryKey, tuple[Point, ...]]:
     """The points of many series in one statement, oldest first; every key is in the answer.
 
-    Points are current values with since <= described_at < before. `incidents` are the spans in which each
-    check's data alert fired (`alerts.firing_spans`): a point whose slot lay in one is `is_excluded`.
+    Points are current values with since <= described_at < before, the newest POINTS of each series. `incidents` are the
+    spans in which each check's data alert fired (`alerts.firing_spans`): a point whose slot lay in one is `is_excluded`.
     """
-    m = measurements.c
-    wanted = sorted({key.series for key in keys})
     found: dict[tuple[str, str], list[tuple[datetime, float, datetime]]] = defaultdict(list)
-    for part in chunks(wanted):
-        statement = sa.select(m.series, m.segment, m.described_at, m.value, m.scheduled_at).where(
-            m.series.in_(part), m.described_at < before, m.is_current, m.value.is_not(None)
-        )
-        if since is not None:
-            statement = statement.where(m.described_at >= since)
-        for name, segment, at, value, slot in connection.execute(statement.order_by(m.series, m.described_at, m.id)):
+    for part in chunks(sorted({key.series for key in keys})):
+        for name, segment, at, value, slot in connection.execute(_points(part, before, since or _EVER)):
             found[name, segment].append((at, value, slot))
     spans = incidents or {}
     return {
-        key: tuple(Point(at, value, _is_inside(slot, spans.get(key.check_id, ()))) for at, value, slot in found[key.series, key.segment])
+        key: tuple(
+            Point(at, value, _is_inside(slot, spans.get(key.check_id, ()))) for at, value, slot in sorted(found[key.series, key.segment])
+        )
         for key in keys
     }
+
+
+def _points(names: Sequence[str], before: datetime, since: datetime) -> sa.Select[str, str, datetime, float, datetime]:
+    m, older = measurements.c, measurements.alias("older").c
+    wanted = sa.values(sa.column("series", SafeText), name="wanted").data([(name,) for name in names]).cte()
+    nth = (
+        sa.select(older.described_at)
+        .where(older.series == wanted.c.series, older.described_at >= since, older.described_at < before, older.is_current)
+        .distinct()
+        .order_by(older.described_at.desc())
+        .limit(1)
+        .offset(POINTS - 1)
+        .scalar_subquery()
+    )
+    # The only lower bound of described_at: SQLite looks it up once a series as the index's bound; beside another one it would
+    # be computed for each row.
+    is_recent = m.described_at >= sa.func.coalesce(nth, sa.literal(since, Instant))
+    return (
+        sa.select(m.series, m.segment, m.described_at, m.value, m.scheduled_at)
+        .select_from(wanted.join(measurements, (m.series == wanted.c.series) & is_recent))
+        .where(m.described_at < before, m.is_current, m.value.is_not(None))
+    )
 
 
 @dataclass(slots=True)
@@ -175,18 +195,10 @@ def _versions(connection: Connection, rows: Sequence[Row], *, is_ad_hoc: bool) -
 def _row(measured: Measurement, run_id: str, scheduled_at: datetime) -> Row:
     request, failure = measured.request, measured.failure
     partition = request.partition
-    series_key, metric_key = _series(request)
     value, text = _number_and_text(measured.value)
-    return {
+    return _about(request) | {
         "run_id": run_id,
         "scan_id": measured.scan_id,
-        "warehouse": request.table.warehouse,
-        "dataset": request.table.dataset,
-        "metric": request.metric.name,
-        "metric_key": metric_key,
-        "where_text": request.where or "",
-        "segment_by": request.segment_by,
-        "series": series_key,
         "segment": safe_text(segment_key(measured.segment)),
         "partition_column": partition.column if partition else None,
         "partition_start": partition.start if partition else None,
@@ -221,19 +233,25 @@ def _number_and_text(value: Value) -> tuple[float | None, str | None]:
             return None, str(plain(value))
 
 
-def _series(request: MetricRequest) -> tuple[str, str]:
-    """The series' key and the metric's, which are looked up by far more often than made."""
+def _about(request: MetricRequest) -> Row:
+    """The columns that say what is measured. Do not change the dict: it is shared."""
     partition = request.partition
     within = None if partition is None else (partition.column, _grain(partition))
-    return _keys(request.table, request.metric, request.where, request.segment_by, within)
+    return _columns(request.table, request.metric, request.where, request.segment_by, within)
 
 
-@lru_cache(50_000)
-def _keys(
-    table: TableRef, metric: Metric, where: str | None, segment_by: tuple[str, ...], within: tuple[str, int | None] | None
-) -> tuple[str, str]:
+@lru_cache(50_000)  # the same few are measured again and again
+def _columns(table: TableRef, metric: Metric, where: str | None, segment_by: tuple[str, ...], within: tuple[str, int | None] | None) -> Row:
     facts = (table.warehouse, table.dataset, metric.key, where, segment_by, within)
-    return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest(), metric.key
+    return {
+        "warehouse": table.warehouse,
+        "dataset": table.dataset,
+        "metric": metric.name,
+        "metric_key": metric.key,
+        "where_text": where or "",
+        "segment_by": segment_by,
+        "series": hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest(),
+    }
 
 
 def _grain(partition: Partition) -> int | None:

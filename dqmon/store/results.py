@@ -116,9 +116,7 @@ def add(connection: Connection, records: Sequence[ResultRecord], committed_at: d
     return tuple(added)
 
 
-def latest(
-    connection: Connection, check_ids: Collection[str], *, include_ad_hoc: bool = False
-) -> dict[str, tuple[ResultRecord, ...]]:
+def latest(connection: Connection, check_ids: Collection[str], *, include_ad_hoc: bool = False) -> dict[str, tuple[ResultRecord, ...]]:
     """The results of each check's newest slot, by partition and segment; a check without results is not in the answer.
 
     Ad-hoc runs count only with `include_ad_hoc`.

@@ -12,7 +12,7 @@ from pydantic import SecretStr, field_validator
 
 from dqmon.core.capabilities import Capabilities
 from dqmon.core.options import WarehouseOptions
-from dqmon.core.table import Column, TypeGroup
+from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryTimeout, TableMissing, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base.session import one_line, refused
@@ -67,10 +67,18 @@ class PostgresSession(SqlSession):
         "select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), coalesce(b.typname, t.typname), not a.attnotnull "
         "from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid "
         "join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_type t on t.oid = a.atttypid "
-        "left join pg_catalog.pg_type b on b.oid = t.typbasetype where c.relname = :name and n.nspname = :schema "
+        "left join pg_catalog.pg_type b on b.oid = t.typbasetype "
+        # As text: a parameter without a type would become a `name`, cut off after 63 bytes, and find another table.
+        "where c.relname = cast(:name as text) and n.nspname = cast(:schema as text) "
         "and coalesce(cast(:catalog as text), current_database()) = current_database() "
         "and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'v', 'm', 'f', 'p') order by a.attnum"
     )
+
+    def columns(self, table: TableRef) -> tuple[Column, ...]:
+        """As every session's; PostgreSQL takes no NUL in a text, so that no table has one in its name."""
+        if "\0" in table.dataset:
+            raise TableMissing(f"there is no table {table.dataset!r}")
+        return super().columns(table)
 
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """The group follows the type's name, a domain's base type."""

@@ -118,7 +118,9 @@ class Sqlite(SqlWarehouse):
         return SqliteSession(connection, self)
 
     def connect_error(self, error: Exception) -> WarehouseError:
-        """The file is there but cannot be opened."""
+        """The file is there but somebody writes it, or it is no database."""
+        if "locked" in one_line(error):
+            return WarehouseBusy(f"{self.name}: {self.options.path} is locked by another process: {one_line(error)}")
         return ConnectFailed(f"{self.name}: {self.options.path} cannot be opened: {one_line(error)}")
 
     def _open_file(self) -> sqlite3.Connection:

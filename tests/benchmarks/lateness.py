@@ -63,6 +63,7 @@ class Figures:
     tick_ratio: float
     commit_ratio: float
     process_ratio: float
+    cpu_wait_ratio: float
     idle_mb: float
     peak_mb: float
 
@@ -70,7 +71,8 @@ class Figures:
         return (
             f"lateness on {self.backend}: {self.results:,} results of {self.due:,} due in {self.window_s:.0f} s; "
             f"p50 {self.p50:.3f} s, p99 {self.p99:.3f} s, worst {self.worst:.3f} s; "
-            f"scheduling {self.tick_ratio:.1%}, committing {self.commit_ratio:.1%}, all {self.process_ratio:.1%} of a core; "
+            f"scheduling {self.tick_ratio:.1%}, committing {self.commit_ratio:.1%}, all {self.process_ratio:.1%} of a core "
+            f"(and {self.cpu_wait_ratio:.1%} waiting for one); "
             f"RSS {self.idle_mb:.0f} MB idle, {self.peak_mb:.0f} MB at most"
         )
 
@@ -114,6 +116,11 @@ class Daemon:
         times = self.seen.cpu_times()
         return times.user + times.system
 
+    def cpu_wait_s(self) -> float:
+        """How long its threads were ready to run and had no core: what other programs on the machine cost it."""
+        waits = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(path.read_text().split()[1]) for path in waits) / 1e9
+
     def stop(self) -> dict[str, float]:
         """The figures that the daemon logs when it stops."""
         self.process.send_signal(signal.SIGTERM)
@@ -124,6 +131,12 @@ class Daemon:
         line = text[text.rindex("daemon stopped") :]
         return {name: float(value) for name, value in re.findall(r"(\w+)['\"]?[=:] ?([0-9.]+)", line)}
 
+    def end(self) -> None:
+        """Leaves nothing behind, however it went."""
+        self.process.kill()
+        self.process.wait()
+        self.database.close()
+
 
 def idle_mb(folder: Path) -> float:
     """The memory of a daemon with ten checks that are due hardly ever."""
@@ -131,9 +144,11 @@ def idle_mb(folder: Path) -> float:
     try:
         daemon.wait_for_slots(10)
         time.sleep(3)
-        return daemon.rss_mb()
-    finally:
+        found = daemon.rss_mb()
         daemon.stop()
+    finally:
+        daemon.end()
+    return found
 
 
 def measure(folder: Path, store: str, seconds: float, tables: int = TABLES) -> Figures:
@@ -143,22 +158,22 @@ def measure(folder: Path, store: str, seconds: float, tables: int = TABLES) -> F
     try:
         daemon.wait_for_slots(10 * tables)
         time.sleep(WARM_UP_S)
-        begun, cpu, peak = datetime.now(UTC), daemon.cpu_s(), 0.0
+        begun, cpu, waited, peak = datetime.now(UTC), daemon.cpu_s(), daemon.cpu_wait_s(), 0.0
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             peak = max(peak, daemon.rss_mb())
             time.sleep(0.5)
-        ended, cpu = datetime.now(UTC), daemon.cpu_s() - cpu
+        ended, cpu, waited = datetime.now(UTC), daemon.cpu_s() - cpu, daemon.cpu_wait_s() - waited
         time.sleep(3)  # the last slots of the window are run and committed
-        logged = daemon.stop()
+        seconds = (ended - begun).total_seconds()
+        logged = {**daemon.stop(), "process": cpu / seconds, "wait": waited / seconds, "idle_mb": idle, "peak_mb": peak}
+        return figures(daemon.database, begun, ended, logged)
     finally:
-        daemon.process.kill()
-    return figures(daemon.database, (begun, ended), tables, logged, cpu, idle, peak)
+        daemon.end()
 
 
-def figures(database: Database, window: tuple[datetime, datetime], tables: int, logged: dict[str, float], cpu: float, idle: float, peak: float) -> Figures:  # noqa: PLR0917 - one call, of what was measured
-    begun, ended = window
-    seconds = (ended - begun).total_seconds()
+def figures(database: Database, begun: datetime, ended: datetime, logged: dict[str, float]) -> Figures:
+    """The lateness of the slots in (begun, ended] from the store, beside what was logged and sampled."""
     with database.read() as c:
         rows = c.execute(sa.select(results.c.lateness_s).where(results.c.scheduled_at > begun, results.c.scheduled_at <= ended))
         late = sorted(float(row[0]) for row in rows)
@@ -169,7 +184,7 @@ def figures(database: Database, window: tuple[datetime, datetime], tables: int, 
         raise RuntimeError("no check of the window has a result")
     return Figures(
         database.url.get_backend_name(),
-        seconds,
+        (ended - begun).total_seconds(),
         due,
         len(late),
         late[len(late) // 2],
@@ -177,9 +192,10 @@ def figures(database: Database, window: tuple[datetime, datetime], tables: int, 
         late[-1],
         logged["tick_cpu_s"] / logged["uptime_s"],
         logged["commit_cpu_s"] / logged["uptime_s"],
-        cpu / seconds,
-        idle,
-        peak,
+        logged["process"],
+        logged["wait"],
+        logged["idle_mb"],
+        logged["peak_mb"],
     )
 
 

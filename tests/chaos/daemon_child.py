@@ -2,7 +2,8 @@
 
 `python daemon_child.py STORE_URL SETTINGS.json`; the settings are read again at SIGHUP:
 checks (number), every_s, tables, run_s (how long a batch takes), die_at (claim, run, commit: SIGKILL there, once
-`die_after` batches are through), hang (a batch never ends), drain_s, lease_s.
+`die_after` batches are through), hang (a batch never ends), jump_s (the clock is set that far after five batches),
+drain_s, lease_s.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import signal
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import time_machine
 
 from dqmon.core.check import Schedule
 from dqmon.daemon.service import Service
@@ -67,6 +70,8 @@ class StandIn:
         self.die("run")
         time.sleep(self.settings["run_s"] / 2)
         self.batches += 1
+        if self.batches == 5 and self.settings.get("jump_s"):
+            time_machine.travel(datetime.now(UTC) + timedelta(seconds=self.settings["jump_s"])).start()
         return batch
 
     def commit(self, connection, outcomes, now):
@@ -109,7 +114,9 @@ def main(url: str, path: str) -> int:
             raise ConfigError((Problem(Path(path).name, e.lineno, e.msg),)) from e
 
     first = settings()
-    service = Service(Database(url), lambda: StandIn(settings()).setup(), drain_s=first.get("drain_s", 20), lease_s=first.get("lease_s", 15))
+    service = Service(
+        Database(url), lambda: StandIn(settings()).setup(), drain_s=first.get("drain_s", 20), lease_s=first.get("lease_s", 15)
+    )
     return service.run()
 
 

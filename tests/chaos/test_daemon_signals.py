@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,11 @@ class Project:
         assert not doubled, f"found slots that ran twice: {doubled[:3]}"
         stuck = [row.check_id for row in self.rows() if row.slot_at is not None]
         assert not stuck, f"found slots claimed by nobody alive: {stuck[:3]}"
-        lost = [r.check_id for r in self.rows() if r.last_slot_at and (r.check_id, r.last_slot_at) not in done and r.next_due_at != r.last_slot_at]
+        lost = [
+            r.check_id
+            for r in self.rows()
+            if r.last_slot_at and (r.check_id, r.last_slot_at) not in done and r.next_due_at != r.last_slot_at
+        ]
         assert not lost, f"found claimed slots that neither ran nor are due again: {lost[:3]}"
 
 
@@ -118,7 +122,9 @@ def sigterm_cycles(project: Project, cycles: int) -> None:
             assert stop(process) == 0, f"found another exit code than 0; the log says:\n{project.log.read_text()}"
             took.append(time.monotonic() - begun)
         project.assert_sound()
-    print(f"\nSIGTERM x {cycles} on {project.database.url.get_backend_name()}: {project.ran()} runs, slowest stop {max(took):.2f} s, 0 lost")
+    print(
+        f"\nSIGTERM x {cycles} on {project.database.url.get_backend_name()}: {project.ran()} runs, slowest stop {max(took):.2f} s, 0 lost"
+    )
 
 
 def test_sigterm_under_load_loses_nothing(project):
@@ -233,3 +239,52 @@ def test_a_second_sigterm_exits_now(sqlite_project):
         project.wait_for_runs(LOAD["checks"])
         assert stop(process) == 0
     project.assert_sound()
+
+
+@pytest.mark.parametrize("jump_s", [3_600, -7_200])
+def test_ticks_go_on_when_the_clock_is_set(sqlite_project, jump_s):
+    project = sqlite_project
+    project.configure(jump_s=jump_s)
+    with project.daemon() as process:
+        project.wait_for_runs(LOAD["checks"])
+        project.wait_for_runs(2 * LOAD["checks"])
+        assert stop(process) == 0
+    project.assert_sound()
+    log = project.log.read_text()
+    assert "slots lapsed; each check runs once, late" in log if jump_s > 0 else "the clock was set back" in log
+
+
+def test_a_daemon_that_was_suspended_runs_each_check_once_late(sqlite_project):
+    project = sqlite_project
+    project.configure()
+    with project.daemon() as process:
+        project.wait_for_runs(LOAD["checks"])
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(4)
+        process.send_signal(signal.SIGCONT)
+        project.wait_for_runs(2 * LOAD["checks"])
+        assert stop(process) == 0
+    project.assert_sound()
+    gaps = [row for row in project.rows() if row.gap_since]
+    assert len(gaps) == LOAD["checks"], "each check must have recorded the gap"
+    with project.database.read() as c:
+        done = Counter(c.execute(sa.select(daemon_child.runs.c.check_id, daemon_child.runs.c.slot_at)).all())
+    doubled_up = [r.check_id for r in gaps if any((r.check_id, r.gap_since + timedelta(seconds=s)) in done for s in (0, 1))]
+    assert not doubled_up, f"found lapsed slots that ran nevertheless: {doubled_up[:3]}"
+
+
+def test_a_leader_that_wakes_up_after_a_takeover_changes_nothing(postgres_database, tmp_path):
+    project = Project(postgres_database, tmp_path)
+    project.configure(**FAST_LEASE, run_s=0.3)
+    with project.daemon() as first:
+        project.wait_for_runs(5)
+        with project.daemon() as second:
+            first.send_signal(signal.SIGSTOP)
+            project.wait_for(lambda: (second.pid,) in pids(project), "the second daemon to take over")
+            first.send_signal(signal.SIGCONT)
+            project.wait_for_runs(2 * LOAD["checks"])
+            assert stop(first) == 0
+            assert stop(second) == 0
+    project.assert_sound()
+    assert "was taken over by another process" in project.log.read_text()
+    project.database.close()

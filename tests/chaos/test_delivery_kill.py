@@ -29,8 +29,8 @@ def run_cycles(store_url, cycles, seed):
 
 def check(found):
     assert found["kills"] == 2 * found["cycles"], "each cycle must kill both of its senders while they run"
-    assert found["cut_off"] > found["cycles"] / 20, f"hardly any kill met a delivery under way, so nothing was tested: {found}"
-    assert found["incidents"] > found["cycles"], f"about two incidents a cycle are expected: {found}"
+    assert found["cut_off"] > found["cycles"] / 20, f"hardly any kill met a delivery under way, so little was tested: {found}"
+    assert found["incidents"] >= found["cycles"], f"an incident a cycle is expected: {found}"
     wrong = {key: found[key] for key in ("lost", "duplicate_incidents", "left_open") if found[key]}
     assert not wrong, f"every trigger and resolve must arrive, once, in order; found {wrong} in {found}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,19 @@ ENGINES = ("duckdb", "sqlite", "postgres")
 
 @dataclass
 class Lab:
-    """A warehouse and the way to write into it: `run(*statements)` as the owner."""
+    """A warehouse and the way to write into it: `run(*statements)`, or `with writer() as execute`, as the owner."""
 
     engine: str
     warehouse: Any
-    run: Callable[..., None]
     location: str
+
+    def writer(self) -> AbstractContextManager[Callable[[str], object]]:
+        return _WRITERS[self.engine](self.location)
+
+    def run(self, *statements: str) -> None:
+        with self.writer() as execute:
+            for statement in statements:
+                execute(statement)
 
     def ref(self, name: str) -> TableRef:
         return TableRef("lab", None, self.warehouse.default_schema, name)
@@ -50,41 +58,40 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
 def lab_database(postgres_url: str) -> str:
     """A database for all labs of this process, emptied for each: making one takes a second."""
     server = sa.make_url(postgres_url).set(drivername="postgresql")
-    _run_postgres(server.render_as_string(hide_password=False), "create database lab")
+    with _postgres(server.render_as_string(hide_password=False)) as execute:
+        execute("create database lab")
     return server.set(database="lab").render_as_string(hide_password=False)
 
 
 def open_lab(request: pytest.FixtureRequest, engine: str, folder: Path) -> Iterator[Lab]:
-    if engine == "postgres":
-        location = request.getfixturevalue("lab_database")
-    else:
-        location = str(folder / f"lab.{engine}")
-    run = {"duckdb": _run_duckdb, "sqlite": _run_sqlite, "postgres": _run_postgres}[engine]
-    run(location, *(("drop schema public cascade", "create schema public") if engine == "postgres" else ("select 1",)))
-    lab = Lab(engine, make_warehouse(engine, location), lambda *statements: run(location, *statements), location)
+    location = request.getfixturevalue("lab_database") if engine == "postgres" else str(folder / f"lab.{engine}")
+    lab = Lab(engine, make_warehouse(engine, location), location)
+    lab.run(*(("drop schema public cascade", "create schema public") if engine == "postgres" else ("select 1",)))
     yield lab
     lab.warehouse.close()
 
 
-def _run_duckdb(location: str, *statements: str) -> None:
+@contextmanager
+def _duckdb(location: str) -> Iterator[Callable[[str], object]]:
     import duckdb
 
     with duckdb.connect(location) as connection:
-        for statement in statements:
-            connection.execute(statement)
+        yield connection.execute
 
 
-def _run_sqlite(location: str, *statements: str) -> None:
-    connection = sqlite3.connect(location)
-    for statement in statements:
-        connection.execute(statement)
-    connection.commit()
+@contextmanager
+def _sqlite(location: str) -> Iterator[Callable[[str], object]]:
+    connection = sqlite3.connect(location, isolation_level=None)
+    yield connection.execute
     connection.close()
 
 
-def _run_postgres(location: str, *statements: str) -> None:
+@contextmanager
+def _postgres(location: str) -> Iterator[Callable[[str], object]]:
     import psycopg
 
     with psycopg.connect(location, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement)  # type: ignore[arg-type]
+        yield connection.execute  # type: ignore[misc]
+
+
+_WRITERS = {"duckdb": _duckdb, "sqlite": _sqlite, "postgres": _postgres}

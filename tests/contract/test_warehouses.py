@@ -102,7 +102,7 @@ def test_all_null_table(lab, table):
     ("0.1", "0.3", None, 2), ("0.1", "0.3", "min", 3), ("0.1", "0.3", "max", 3), ("0.1", "0.3", "both", 4),
     ("0.11", None, None, 2), (None, "0.29", None, 2), (None, None, None, 0),
 ])  # fmt: skip
-def test_range_is_exact(lab, table, low, high, exclusive, expected):
+def test_range_is_exact(lab, table, low, high, exclusive, expected):  # noqa: PLR0917 - pytest passes them by name
     ref = table("x numeric(12,2)", "0.10", "0.20", "0.30", "0.09", "0.31", "null")
     metric = m.InvalidRangeCount("x", min=low and Decimal(low), max=high and Decimal(high), exclusive=exclusive)
     assert one(lab, ref, metric) == expected
@@ -130,7 +130,7 @@ def test_range_of_dates_and_timestamps(lab, table):
 @pytest.mark.parametrize("metric", [m.InvalidRangeCount("s", min=Decimal(1)), m.InvalidRangeCount("b", max="2026-01-01"), m.LatestInstant("b")])
 def test_a_type_without_that_order_is_refused(lab, table, metric):
     ref = table("s varchar(10), b boolean")
-    with pytest.raises(QueryFailed, match="column '[sb]' is (text|boolean)"):
+    with pytest.raises(QueryFailed, match=r"column '[sb]' is (text|boolean)"):
         one(lab, ref, metric)
 
 
@@ -163,7 +163,7 @@ def test_infinity_is_above_every_bound(lab, table):
     ("x text", ["'100%'", "'a:b'", "'100x'"], m.MissingCount("x", ("100%", "a:b")), 2),
     ("x text", ["'it''s'", "'\\'", "'x'"], m.MissingCount("x", ("it's", "\\")), 2),
 ])  # fmt: skip
-def test_the_definition_of_missing(lab, table, columns, rows, metric, expected):
+def test_the_definition_of_missing(lab, table, columns, rows, metric, expected):  # noqa: PLR0917 - pytest passes them by name
     assert one(lab, table(columns, *rows), metric) == expected
 
 
@@ -176,7 +176,7 @@ def test_the_definition_of_missing(lab, table, columns, rows, metric, expected):
     ("date", "America/New_York", "2026-03-10", "2026-03-10T04:00:00"),
     ("date", "Asia/Tokyo", "2026-03-10", "2026-03-09T15:00:00"),
 ])  # fmt: skip
-def test_latest_instant_is_utc(lab, table, kind, zone, value, expected):
+def test_latest_instant_is_utc(lab, table, kind, zone, value, expected):  # noqa: PLR0917 - pytest passes them by name
     ref = table(f"t {kind}", f"'{value}'", "'2020-01-01'", "null")
     found = one(lab, ref, m.LatestInstant("t"), naive_timezone=zone)
     assert found == datetime.fromisoformat(expected).replace(tzinfo=UTC)
@@ -276,7 +276,7 @@ def test_missing_table_and_column_are_named(lab, table):
     with lab.warehouse.open() as session:
         with pytest.raises(TableMissing, match=rf"no table.*t_0.*there are {ref.name}"):
             session.columns(lab.ref("t_0"))
-        with pytest.raises(TableMissing, match="no table 'nowhere.t0'"):
+        with pytest.raises(TableMissing, match=r"no table 'nowhere\.t0'"):
             session.columns(TableRef("lab", None, "nowhere", "t0"))
         with pytest.raises(TableMissing):
             session.columns(TableRef("lab", "elsewhere", ref.schema, ref.name))

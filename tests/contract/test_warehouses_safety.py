@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,14 +40,15 @@ HOSTILE = [
     "a b", 'a"b', '"', '""', 'a"; drop table canary; --', "a'; drop table canary; --", "'; delete from canary; --", "x;--", "--", "/*", "*/",
     "/* x */", "a)", "(a", "a) from canary; --", "a.b", ".", "a,b", "*", "a*", "%", "%%", "%s", "%(x)s", "%(param_1)s", ":x", ":param_1", "a:b",
     "?", "$1", "$$", "@x", "#", "\\", "\\'", '\\"', "`", "[a]", "[", "]", "{a}", "{0}", "select", "from", "order", "group", "user", "table",
-    "null", "true", "case", "Mixed Case", "MiXeD", "ümläut", "日本語", "🙂", "‮rtl", "​zero", "é", "a\tb", "a\nb", "a\rb", " lead", "trail ",
+    "null", "true", "case", "Mixed Case", "MiXeD", "ümläut", "日本語", "🙂", "\u202ertl", "\u200bzero", "é", "a\tb", "a\nb", "a\rb", " lead", "trail ",
     " ", "0", "1a", "-1", "é" * 31, "x" * 63, "x" * 64, "y" * 200, "x or 1=1", "count(*)", "dq_rows", "dq_bucket", "dq_segment0", "m0", "a\0b", "\0",
 ]
 # fmt: on
 
 
-def of(lab, ref, *found, **how):
-    with lab.warehouse.open() as session:
+def of(lab, ref, *found, session=None, **how):
+    """The values of metrics of a table, in a given session or one of its own."""
+    with nullcontext(session) if session else lab.warehouse.open() as session:
         values = {}
         for scan in plan([MetricRequest(ref, metric, **how) for metric in found], lambda _: True):
             compiled = compile_scan(scan, session.columns(ref), (), lab.warehouse.capabilities, AT)
@@ -56,28 +57,41 @@ def of(lab, ref, *found, **how):
         return values
 
 
+def make_hostile_tables(lab):
+    """The names that the engine itself takes, each now a table with a column of that name and the rows 1 and NULL."""
+    made = set()
+    with lab.writer() as execute:
+        for name in HOSTILE:
+            quoted = '"' + name.replace('"', '""') + '"'
+            with suppress(Exception):
+                execute(f"create table {quoted} ({quoted} int)")
+                execute(f"insert into {quoted} values (1), (null)")
+                # PostgreSQL cuts names off after 63 bytes.
+                made |= {name} if lab.engine != "postgres" or len(name.encode()) <= 63 else set()
+    return made
+
+
 def test_hostile_names_are_names(lab):
     lab.run("create table canary (x int)", "insert into canary values (1)", "create table plain (x int)")
     assert len(set(HOSTILE)) >= 50
-    for name in HOSTILE:
-        quoted, ref = '"' + name.replace('"', '""') + '"', lab.ref(name)
-        is_there = True
-        try:
-            lab.run(f"create table {quoted} ({quoted} int)", f"insert into {quoted} values (1)", f"insert into {quoted} values (null)")
-        except Exception:  # the engine itself has no such name
-            is_there = False
-        if not is_there or (lab.engine == "postgres" and len(name.encode()) > 63):
-            for attempt in (lambda: of(lab, ref, m.RowCount()), lambda: of(lab, lab.ref("plain"), m.MissingCount(name))):
-                with pytest.raises((TableMissing, ColumnMissing)):
-                    attempt()
-            continue
-        try:
-            found = of(lab, ref, m.RowCount(), m.MissingCount(name), m.DistinctKeys((name,)), segment_by=(name,))
-        except QueryFailed:
-            assert "%(" in name, f"{name!r} exists and cannot be measured"  # reads as the driver's own parameter
-            continue
-        assert found[None, ((name, None),), m.MissingCount(name)] == 1, f"{name!r} was not measured"
-        assert found[None, ((name, "1"),), m.DistinctKeys((name,))] == 1, f"{name!r} was not measured"
+    made = make_hostile_tables(lab)
+    assert len(made) >= 50
+    with lab.warehouse.open() as session:
+        for name in HOSTILE:
+            ref = lab.ref(name)
+            if name not in made:
+                for table, metric in ((ref, m.RowCount()), (lab.ref("plain"), m.MissingCount(name))):
+                    with pytest.raises((TableMissing, ColumnMissing)):
+                        pytest.fail(f"{name!r} is not there, and was measured as {of(lab, table, metric, session=session)}")
+                continue
+            try:
+                found = of(lab, ref, m.RowCount(), m.MissingCount(name), m.DistinctKeys((name,)), segment_by=(name,), session=session)
+            except (QueryFailed, TableMissing):
+                assert name == "%(param_1)s", f"{name!r} exists and cannot be measured"
+                assert lab.engine == "duckdb", "only there it reads as the driver's own parameter"
+                continue
+            assert found[None, ((name, None),), m.MissingCount(name)] == 1, f"{name!r} was not measured"
+            assert found[None, ((name, "1"),), m.DistinctKeys((name,))] == 1, f"{name!r} was not measured"
     assert of(lab, lab.ref("canary"), m.RowCount()) == {(None, (), m.RowCount()): 1}, "a name was executed"
 
 
@@ -121,37 +135,51 @@ WRITES = {
 }  # fmt: skip
 
 
+HARMLESS = {"analyze canary", "lock table canary", "notify evil", "set transaction read write", "pragma query_only = off"}
+
+
 def test_no_write_gets_through(lab, tmp_path):
-    """Statements are given to the session itself, past the parser: each is refused, and nothing has changed."""
+    """Statements are given to the connection itself, past all that dqmon looks at: the engine refuses each."""
     lab.run("create table canary (x int)", "insert into canary values (1)")
+    warehouse = lab.warehouse
     if lab.engine == "postgres":
         lab.run(
             "create sequence s",
             "create materialized view mv as select 1",
             "create function evil() returns int language sql volatile as 'delete from canary returning 1'",
+            "do $$ begin create role writer login; exception when duplicate_object then null; end $$",
+            "grant all on schema public to writer",
+            *(f"alter {kind} owner to writer" for kind in ("table canary", "sequence s", "materialized view mv", "function evil()")),
         )
+        url = sa.make_url(lab.location).set(username="writer").render_as_string(hide_password=False)
+        warehouse = type(lab.warehouse)("lab", lab.warehouse.Options.model_validate({"url": url}))
     attempts = WRITES["all"] + WRITES[lab.engine]
     assert len(attempts) >= 30
     passed = []
-    with lab.warehouse.open() as session:
+    with warehouse.open() as session:
         for attempt in attempts:
+            with pytest.raises(UnsafeSql, match="only a SELECT"):
+                session.fetch(sa.text(attempt), 5)
             try:
-                session.fetch(sa.text(attempt.replace(":", r"\:")), 5)
+                session._rows(sa.text(attempt), {}, 5)
                 passed.append(attempt)
             except WarehouseError:
                 pass
-    harmless = {"analyze canary", "lock table canary", "notify evil", "set transaction read write"}
-    assert set(passed) <= harmless, "these statements were not refused"
+            except sa.exc.ResourceClosedError:
+                passed.append(attempt)
+    warehouse.close()
+    assert set(passed) <= HARMLESS, "these statements were not refused"
     assert of(lab, lab.ref("canary"), m.RowCount()) == {(None, (), m.RowCount()): 1}
     assert not list(Path("/tmp").glob("dqmon_evil*")), "a statement wrote a file"
 
 
 def test_no_write_gets_through_a_filter(lab):
     lab.run("create table canary (x int)", "insert into canary values (1)")
-    for attempt in WRITES["all"] + WRITES[lab.engine]:
-        for text in (attempt, f"1=1; {attempt}", f"1=1) ; {attempt}; --", f"exists ({attempt})" if "select" not in attempt else attempt):
-            with pytest.raises(UnsafeSql):
-                of(lab, lab.ref("canary"), m.RowCount(), where=text)
+    with lab.warehouse.open() as session:
+        for attempt in WRITES["all"] + WRITES[lab.engine]:
+            for text in (attempt, f"1=1; {attempt}", f"1=1) ; {attempt}; --", f"exists ({attempt})" if "select" not in attempt else attempt):
+                with pytest.raises((UnsafeSql, QueryFailed)):
+                    of(lab, lab.ref("canary"), m.RowCount(), where=text, session=session)
     assert of(lab, lab.ref("canary"), m.RowCount(), where="x = 1") == {(None, (), m.RowCount()): 1}
 
 
@@ -167,12 +195,12 @@ def test_a_slow_statement_is_gone_in_time(lab):
     started = time.monotonic()
     with lab.warehouse.open() as session:
         with pytest.raises(QueryTimeout, match="limit of 1 s"):
-            session.fetch(sa.text(SLOW[lab.engine]), 1)
+            session._rows(sa.text(SLOW[lab.engine]), {}, 1)
         assert time.monotonic() - started < 3, "the thread came back late"
         assert session.columns(lab.ref("t"))[0].name == "x", "the connection is still good"
         if lab.engine == "postgres":
             busy = "select count(*) from pg_stat_activity where query like '%slow %' and state = 'active' and pid <> pg_backend_pid()"
-            assert session.fetch(sa.text(busy), 5) == [(0,)], "the statement still runs on the server"
+            assert session._rows(sa.text(busy), {}, 5) == [(0,)], "the statement still runs on the server"
 
 
 def test_a_cancel_of_the_client_is_the_second_net(request, tmp_path, lab):
@@ -182,7 +210,7 @@ def test_a_cancel_of_the_client_is_the_second_net(request, tmp_path, lab):
     with lab.warehouse.open() as session:
         session.prepare = lambda timeout_s: None  # a server that ignores its own limit
         with pytest.raises(QueryTimeout):
-            session.fetch(sa.text(SLOW["postgres"]), 1)
+            session._rows(sa.text(SLOW["postgres"]), {}, 1)
     assert time.monotonic() - started < 3
 
 
@@ -210,7 +238,7 @@ def test_connections_never_pass_the_cap(lab):
     with warehouse.open() as session:
         if lab.engine == "postgres":
             count = "select count(*) from pg_stat_activity where application_name = 'dqmon' and datname = current_database()"
-            assert session.fetch(sa.text(count), 5)[0][0] <= 3, "the server saw more connections than the cap"
+            assert session._rows(sa.text(count), {}, 5)[0][0] <= 3, "the server saw more connections than the cap"
     warehouse.close()
     assert 1 <= most <= 3
     assert now == 0
@@ -237,9 +265,13 @@ def holder(code: str):
 @pytest.mark.parametrize("lab", ["duckdb"], indirect=True)
 def test_a_locked_duckdb_file_is_busy_and_says_who(lab):
     lab.run("create table t (x int)")
-    with holder(f"import duckdb\nc = duckdb.connect({lab.location!r})") as other:
-        with pytest.raises(WarehouseBusy, match=rf"held by somebody who writes.*PID {other.pid}"), lab.warehouse.open():
-            pass
+    words = "held by somebody who writes"
+    with (
+        holder(f"import duckdb\nc = duckdb.connect({lab.location!r})") as other,
+        pytest.raises(WarehouseBusy, match=rf"{words}.*PID {other.pid}"),
+        lab.warehouse.open(),
+    ):
+        pass
     with lab.warehouse.open() as session:
         assert len(session.columns(lab.ref("t"))) == 1
 
@@ -260,9 +292,11 @@ def test_a_locked_sqlite_file_is_busy(lab):
     warehouse = lab.another(connect_timeout="1s")
     writer = sqlite3.connect(lab.location, isolation_level=None)
     writer.execute("begin exclusive")
-    with warehouse.open() as session, pytest.raises(WarehouseBusy, match="locked by another process"):
-        session.columns(lab.ref("t"))
+    with pytest.raises(WarehouseBusy, match="locked by another process"), warehouse.open():
+        pass
     writer.close()
+    with warehouse.open() as session:
+        assert len(session.columns(lab.ref("t"))) == 1
 
 
 @pytest.mark.parametrize("lab", ["duckdb", "sqlite"], indirect=True)
@@ -281,7 +315,7 @@ def test_a_dead_server_is_said_at_connect():
 
     url = "postgresql://dq:canary-secret@127.0.0.1:9/shop"
     warehouse = Postgres("shop", PostgresOptions.model_validate({"url": url, "connect_timeout": "1s"}))
-    with pytest.raises(ConnectFailed, match="shop: no connection to 127.0.0.1:9/shop") as error, warehouse.open():
+    with pytest.raises(ConnectFailed, match=r"shop: no connection to 127\.0\.0\.1:9/shop") as error, warehouse.open():
         pass
     assert "canary-secret" not in str(error.value)
     assert "canary-secret" not in repr(warehouse.options)
@@ -346,10 +380,10 @@ def test_files_as_tables(tmp_path):
                 statement = compile_scan(scan, second.columns(scan.table), (), warehouse.capabilities, AT).statement
                 assert second.fetch(statement, 5) == [(count,)]
             assert [c.group for c in session.columns(TableRef("files", None, "main", "orders"))] == [TypeGroup.INTEGER, TypeGroup.DATE]
-            with pytest.raises(TableMissing, match="'gone' cannot be read from its file: .*No files found"):
+            with pytest.raises(TableMissing, match=r"'gone' cannot be read from its file: .*No files found"):
                 session.columns(TableRef("files", None, "main", "gone"))
             with pytest.raises(WarehouseError):
-                session.fetch(sa.text(f"select * from read_csv('{tmp_path}/secret.csv')"), 5)
+                session._rows(sa.text(f"select * from read_csv('{tmp_path}/secret.csv')"), {}, 5)
         warehouse.close()
 
 
@@ -391,4 +425,4 @@ def test_literal_sql_never_raises(lab):
         (scan,) = plan([MetricRequest(lab.ref(name), m.MissingCount(name, tuple(HOSTILE)))], lambda _: True)
         statement = compile_scan(scan, columns, (), lab.warehouse.capabilities, AT).statement
         assert "count" in literal_sql(statement, lab.warehouse.dialect).lower()
-    assert literal_sql(sa.select(condition("a like '%:x'", lab.engine)), lab.warehouse.dialect) == "SELECT (a like '%:x'\n) AS anon_1"
+    assert literal_sql(sa.select(condition("a like '%:x'", lab.engine)), lab.warehouse.dialect) == "SELECT (a like '%:x'\n)"

@@ -199,5 +199,5 @@ def test_incidents_and_keys_do_not_depend_on_the_hash_seed():
         env = os.environ | {"PYTHONHASHSEED": str(seed)}
         return subprocess.run([sys.executable, "-c", _PROGRAM], env=env, capture_output=True, text=True, check=True).stdout
 
-    assert len({output(seed) for seed in range(1, 6)}) == 1
+    assert len({output(seed) for seed in (1, 2, 3)}) == 1
     assert dedup_key("prod", "oncall", "g1", 0) in output(1)

@@ -124,7 +124,9 @@ def test_a_rise_to_paging_triggers_a_new_key_then_resolves_the_old_one():
     ]
     assert (decision.group.escalation, decision.group.dedup_key) == (1, dedup_key("prod", "team", "g1", 1))
     assert decision.changes == ("worse: warning → critical",)
-    ended = decide(decision.group, view(acknowledged=True, pages=True), ROUTE, decision.group.due_at)
+    over = view(acknowledged=True, pages=True)
+    waiting = decide(decision.group, over, ROUTE, at(seconds=100)).group
+    ended = decide(waiting, over, ROUTE, waiting.due_at)
     assert [(s.kind.value, s.dedup_key) for s in ended.says] == [("resolve", dedup_key("prod", "team", "g1", 1))]
 
 

@@ -6,13 +6,15 @@ import textwrap
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dqmon.config.build import Built, build
 from dqmon.config.check_file import LATER_TYPES, declared
 from dqmon.config.registries import Registries
 from dqmon.config.report import Report
 from dqmon.config.targets import Facts, WarehouseFacts, place
-from dqmon.config.yaml_lines import parse_yaml
+from dqmon.config.yaml_lines import YamlList, YamlMap, parse_yaml
 from dqmon.core.check import Check, Hold, PartitionBy, PipelineRef, Schedule, SourceLine
 from dqmon.core.table import TableRef
 from dqmon.core.threshold import Threshold
@@ -21,7 +23,7 @@ from dqmon.errors import Problem
 
 REGISTRIES = Registries()
 WAREHOUSES = {
-    "main": WarehouseFacts("main", "main"),
+    "main": WarehouseFacts("main", "main", grammar="duckdb"),
     "shop": WarehouseFacts("shop", "public", "shopdb", "Europe/Berlin"),
     "lite": WarehouseFacts("lite"),
 }
@@ -158,14 +160,7 @@ def test_null_unsets_what_outer_levels_gave() -> None:
     ],
 )
 def test_ids_are_derived(dataset: str, check: str, id_: str) -> None:
-    assert (
-        only(
-            f"version: 1\ndatasets:\n  - dataset: '{dataset}'\n    checks: [{{{check}}}]\n"
-            if ":" in check
-            else f"version: 1\ndatasets:\n  - dataset: '{dataset}'\n    checks: [{check}]\n"
-        ).id
-        == id_
-    )
+    assert only(f"version: 1\ndatasets:\n  - dataset: '{dataset}'\n    checks:\n      - {check}\n").id == id_
 
 
 @pytest.mark.parametrize(
@@ -308,6 +303,11 @@ MISTAKES = [
         "completeness checks a dataset, not a pipeline; put it under datasets:",
     ),
     ("version: 1\ningestion:\n  - pipeline: blind/x\n    checks:\n      - orphan_load\n", 5, "which the source 'blind' cannot tell"),
+    ('version: 1\ndatasets:\n  - dataset: "a\\0b"\n    checks: [schema_drift]\n', 3, "no name holds NUL"),
+    (entry("schema_drift", "filter: a = 1; drop table x\n"), 4, "filter: the SQL"),
+    (entry("schema_drift", 'filter: "a = 1) or (b = 2"\n'), 4, "filter: the SQL"),
+    (entry("row_count:\n          min: 1\n          filter: select"), 7, "filter: the SQL"),
+    ("version: 1\ndefaults:\n  filter: a = = 1\n" + entry("schema_drift").removeprefix("version: 1\n"), 3, "filter: the SQL"),
     (entry("last_success: {fail_after: 1h}"), 5, "last_success checks a pipeline, not a dataset; put it under ingestion:"),
     (entry("completness: {column: a}"), 5, "unknown check type 'completness'; did you mean 'completeness'?"),
     (entry("condition: {expression: a > b}"), 5, "check type 'condition' is not supported by this version yet"),
@@ -396,3 +396,71 @@ def test_a_runbook_must_be_on_an_allowed_host() -> None:
     _, errors, _ = built(text, runbook_hosts=("wiki.example.com",))
     assert [(problem.line, "is not among runbook_hosts" in str(problem)) for problem in errors] == [(4, True)]
     assert only(entry("schema_drift", "runbook: https://wiki.example.com/x\n"), runbook_hosts=("wiki.example.com",))
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=12)
+    | st.sampled_from(["1h", "> 5%", "day", "error", "a.*", "loader/x", "\ud800", "\0"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["column", "grain", "cron", "every", "dataset", "x"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+KEYS = (
+    "column",
+    "columns",
+    "min",
+    "max",
+    "to",
+    "fail_if",
+    "warn_if",
+    "for",
+    "schedule",
+    "partition",
+    "segment_by",
+    "filter",
+    "owner",
+    "tags",
+    "severity",
+    "name",
+    "id",
+    "was",
+    "x",
+)
+
+
+def located(value: object) -> object:
+    """`value` as the reader gives it, all in line 1."""
+    if isinstance(value, dict):
+        found = YamlMap(1)
+        found.update({key: located(item) for key, item in value.items()})
+        found.lines = dict.fromkeys(value, 1)
+        return found
+    if isinstance(value, list):
+        items = YamlList(1)
+        items.extend(map(located, value))
+        items.lines = [1] * len(value)
+        return items
+    return value
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(REGISTRIES.checks.names()),
+    st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4),
+    st.dictionaries(st.sampled_from((*KEYS, "dataset", "pipeline", "upstream", "warehouse", "include")), VALUES, max_size=3),
+)
+def test_whatever_stands_there_is_read_or_reported(name: str, options: dict[str, object], keys: dict[str, object]) -> None:
+    section, subject = ("ingestion", "pipeline") if REGISTRIES.checks.get(name).subject == "pipeline" else ("datasets", "dataset")
+    data = located({"version": 1, section: [{subject: "loader/x", "checks": [{name: options}], **keys}]})
+    assert isinstance(data, YamlMap)
+    report = Report("x.yaml")
+    facts = Facts(WAREHOUSES, SOURCES)
+    entries = [found for one in declared(data, report, REGISTRIES.checks) if (found := place(one, facts))]
+    found = build(entries, facts)
+    assert found.checks or report.errors or keys.get("enabled") is False or "*" in str(keys)

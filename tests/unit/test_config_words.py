@@ -27,10 +27,10 @@ https://1password.example.com/rb
 https://example.com/a%20b
 https://example.com/~team/(draft)
 https://notion.so/Team-Runbook-0123456789abcdef
-HTTPS://wiki.example.com/rb""".split()
+HTTPS://wiki.example.com/rb""".splitlines()
 
-BAD_LINKS = (
-    """\
+BAD_LINKS = [
+    *"""\
 http://wiki.example.com/rb
 ftp://wiki.example.com/rb
 file:///etc/passwd
@@ -62,9 +62,12 @@ https://wiki.example.com/<!channel>
 https://wiki.example.com/a|b
 https://wiki.example.com/`id`
 https://wiki.example.com/"x"
-https://evil.example\\@wiki.example.com/rb""".split()
-    + ["https://wiki.example.com/a b", "https://wiki.example.com/\u202e", "https://wiki.example.com/a\nb", ""]
-)
+https://evil.example\\@wiki.example.com/rb""".splitlines(),
+    "https://wiki.example.com/a b",
+    "https://wiki.example.com/\u202e",
+    "https://wiki.example.com/a\nb",
+    "",
+]
 
 
 @pytest.mark.parametrize("link", GOOD_LINKS)

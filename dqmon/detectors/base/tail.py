@@ -31,7 +31,8 @@ def half_width(errors: NDArray[float64], p: float) -> float:
     n = len(errors)
     size = np.abs(errors)
     empirical = float(np.sort(size)[max(0, n - math.ceil(n * p) - 2)])
-    middle = float(np.median(size)) or float(size.mean())
+    # Errors that are mostly 0 have no median worth the name; a thousandth of the mean keeps their squares in range.
+    middle = max(float(np.median(size)), float(size.mean()) / 1000)
     if middle == 0.0:
         return 0.0
     freedom = np.array(_FREEDOMS)[:, None]

@@ -91,19 +91,19 @@ class DltTables:
                 tables |= dict.fromkeys(roots, schema)
         return Catalog(by_schema | {s: by_schema.get(s, s) for s in tables.values()}, by_load, tables)
 
-    def rows(self, tables: Iterable[str], since: datetime, until: datetime, low: str) -> dict[tuple[str, str], int]:
-        """(Load id, table) to number of rows, for loads completed in [since, until) and incomplete ones with ids from `low`.
+    def rows(self, tables: Iterable[str], since: datetime, until: datetime, low: str) -> dict[str, dict[str, int]]:
+        """Load id to rows by table, for loads completed in [since, until) and incomplete ones with ids from `low`.
 
         Ids are compared as texts: they are seconds since 1970 with a fraction, of ten digits until the year 2286.
         """
         new = sa.select(self._loads.c.load_id).where(self._is_completed_in(since, until))
-        found = {}
+        found: dict[str, dict[str, int]] = {}
         for name in sorted(tables):
             table = sa.table(self._names[name.lower()], sa.column("_dlt_load_id", sa.String), schema=self._dataset)
             id_ = table.c["_dlt_load_id"]
             wanted = sa.or_(id_.in_(new), sa.and_(id_ >= low, self._is_incomplete(id_)))
             for load_id, rows in self._fetch(sa.select(id_, sa.func.count()).where(wanted).group_by(id_)):
-                found[str(load_id), name] = int(rows)
+                found.setdefault(str(load_id), {})[name] = int(rows)
         return found
 
     def orphan_states(self, low: str) -> tuple[str, ...]:

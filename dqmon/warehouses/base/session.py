@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import sqlalchemy as sa
 
 from dqmon.core.table import Column, TableRef
-from dqmon.errors import QueryFailed, QueryTimeout, TableMissing, WarehouseError
+from dqmon.errors import QueryFailed, QueryTimeout, TableMissing, UnsafeSql, WarehouseError
 from dqmon.warehouses.base.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.sql import Select
 
-    from dqmon.core.protocols import Warehouse
+    from dqmon.warehouses.base.warehouse import SqlWarehouse
 
 MESSAGE_LIMIT = 500
 """Characters of an engine's own message that are kept; the rest is the statement again."""
@@ -34,7 +34,7 @@ class SqlSession(ABC):
     columns_sql: ClassVar[str]
     """What `column` reads, for each column of `:catalog`, `:schema`, `:name`, in order."""
 
-    def __init__(self, connection: sa.Connection, warehouse: Warehouse) -> None:
+    def __init__(self, connection: sa.Connection, warehouse: SqlWarehouse) -> None:
         self.connection = connection
         self.name = warehouse.name
         self.default_schema = warehouse.default_schema or ""
@@ -42,7 +42,12 @@ class SqlSession(ABC):
         self.driver: Any = connection.connection.driver_connection
 
     def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
-        """The rows of one SELECT; always rolled back. Raises a WarehouseError, never a driver's exception."""
+        """The rows of one SELECT; always rolled back. Raises a WarehouseError, never a driver's exception.
+
+        Anything that SQLAlchemy did not build as a SELECT is UnsafeSql.
+        """
+        if not isinstance(statement, sa.Select):
+            raise UnsafeSql(f"only a SELECT may be run, this is a {type(statement).__name__}")
         return self._rows(statement, {}, timeout_s)
 
     def tables(self, schema: str | None) -> tuple[tuple[TableRef, bool], ...]:
@@ -55,14 +60,13 @@ class SqlSession(ABC):
         """The columns in order, from the catalogue. Raises TableMissing, which names near tables."""
         schema = table.schema or self.default_schema
         wanted = {"catalog": table.catalog, "schema": schema, "name": table.name}
-        has_nul = any("\0" in (part or "") for part in wanted.values())
-        rows = [] if has_nul else self._rows(sa.text(self.columns_sql), wanted, self.timeout_s)
+        rows = self._rows(sa.text(self.columns_sql), wanted, self.timeout_s)
         if not rows:
             raise TableMissing(self._missing(table, schema))
         return tuple(self.column(position, row) for position, row in enumerate(rows, start=1))
 
     def _missing(self, table: TableRef, schema: str) -> str:
-        names = [other.name for other, _ in self.tables(None if "\0" in schema else schema)]
+        names = [other.name for other, _ in self.tables(schema)]
         near = difflib.get_close_matches(table.name, names, n=3) or sorted(names)[:10]
         listed = f"there are {', '.join(near)}" if near else f"there are no tables in {schema!r}"
         return f"there is no table {table.dataset!r}, or the role may not see it; {listed}"

@@ -1,0 +1,86 @@
+"""The parts of the detector against independent references: integrals, sums, closed forms."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dqmon.detectors.base.season import season_of
+from dqmon.detectors.base.tail import half_width, poisson_range, t_quantile
+
+P_DAILY = 2 / 365.25
+
+
+@pytest.mark.parametrize("freedom", [2.1, 3.0, 4.0, 6.0, 12.0, 96.0])
+@pytest.mark.parametrize("probability", [0.9, 0.975, 0.99, 0.999, 0.9999])
+def test_t_quantile_against_the_integral_of_the_density(freedom: float, probability: float) -> None:
+    """By numeric integration with x = tan(u), exact to 1e-8; 1 % because Hill's expansion gives that for small freedom."""
+    x = t_quantile(probability, freedom)
+    u = np.linspace(math.atan(x), math.pi / 2, 200_001)[:-1]
+    constant = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+    values = constant * (1 + np.tan(u) ** 2 / freedom) ** (-(freedom + 1) / 2) / np.cos(u) ** 2
+    tail = float(((values[1:] + values[:-1]) / 2 * np.diff(u)).sum())
+    assert tail == pytest.approx(1 - probability, rel=0.02)
+
+
+def test_width_of_normal_errors_comes_close_to_the_normal_quantile() -> None:
+    """With 2,000 errors the tail is known; 8 % is three standard errors of the scale plus what heavy tails still weigh."""
+    errors = np.random.default_rng(3).normal(0, 2, 2000)
+    assert half_width(errors, P_DAILY) == pytest.approx(2 * NormalDist().inv_cdf(1 - P_DAILY / 2), rel=0.08)
+
+
+def test_width_of_heavy_tails_is_wider_than_a_normal_table_says() -> None:
+    errors = np.random.default_rng(4).standard_t(3, 2000)
+    normal = errors.std() * NormalDist().inv_cdf(1 - P_DAILY / 2)
+    assert half_width(errors, P_DAILY) > 1.2 * normal
+    exact = t_quantile(1 - P_DAILY / 2, 3)
+    assert half_width(errors, P_DAILY) == pytest.approx(exact, rel=0.15)
+
+
+def test_few_errors_make_a_wide_band() -> None:
+    errors = np.random.default_rng(5).normal(0, 1, 400)
+    widths = [np.median([half_width(errors[i : i + n], P_DAILY) for i in range(0, 400 - n, n)]) for n in (10, 30, 100)]
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_an_outlier_hardly_moves_the_width() -> None:
+    errors = np.random.default_rng(6).normal(0, 1, 100)
+    with_outlier = np.append(errors, 50.0)
+    by_deviation = with_outlier.std() / errors.std()
+    assert by_deviation > 4
+    assert half_width(with_outlier, P_DAILY) < 2.5 * half_width(errors, P_DAILY)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60), st.floats(1e-5, 0.1), st.floats(0.01, 100))
+def test_width_is_finite_scales_and_shrinks_with_p(errors: list[float], p: float, factor: float) -> None:
+    found = half_width(np.array(errors), p)
+    assert math.isfinite(found)
+    assert found >= 0
+    assert half_width(np.array(errors), p / 2) >= found * (1 - 1e-9)
+    assert half_width(np.array(errors) * factor, p) == pytest.approx(found * factor, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("mean", [0.5, 3.0, 20.0, 500.0])
+def test_poisson_range_against_the_sum_of_probabilities(mean: float) -> None:
+    """The counts outside are about as likely as asked; whole counts cannot hit it, so that small means are on the safe side."""
+    low, high = poisson_range(mean, 0.01)
+    logs = np.cumsum([-mean, *(math.log(mean / k) for k in range(1, 1000))])
+    probabilities = np.exp(logs)
+    outside = probabilities[: math.ceil(low)].sum() + probabilities[math.floor(high) + 1 :].sum()
+    assert outside <= 0.03
+    if mean >= 20:
+        assert outside >= 0.01 / 3
+
+
+def test_a_clear_season_is_believed_and_noise_is_not() -> None:
+    rng = np.random.default_rng(7)
+    slot = np.arange(71) % 7
+    noise = rng.normal(0, 1, 70)
+    clear = season_of(noise + np.where(slot[:-1] == 6, -50.0, 0.0), slot, 7).effects
+    assert clear[6] == pytest.approx(-50, abs=1.5)
+    assert np.abs(season_of(noise, slot, 7).effects).max() < 0.6

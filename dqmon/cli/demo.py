@@ -13,12 +13,15 @@ from typing import IO, TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dqmon.cli import options, output
+from dqmon.cli.report import word
+from dqmon.core.verdict import Severity, Verdict
 from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
     from dqmon.app import App
     from dqmon.core.delivery import Delivery
     from dqmon.core.result import ResultRecord
+    from dqmon.daemon.virtual import VirtualClock
 
 NAME = "demo"
 NEW_YORK = ZoneInfo("America/New_York")
@@ -27,6 +30,7 @@ FIRST_LOAD = date(2013, 2, 1)
 LAST_LOAD = date(2013, 2, 15)
 LOADER = Path("config/demo/load.py")
 AS_OF = "2013-02-10T12:00Z"
+_BAD = (Verdict.WARN, Verdict.FAIL, Verdict.ERROR)
 
 
 def command(config: options.ConfigFile = None) -> None:
@@ -48,13 +52,15 @@ def command(config: options.ConfigFile = None) -> None:
         story = _Story(app, clock)
         output.write(f"{len(app.environment.checks)} checks; January's slots run now:")
         story.run_until(_new_york(FIRST_LOAD, time(5, 59)))
+        story.end()
         output.write("")
-        output.write("January's slots have run; its history is learned. From here on a load a day:")
+        output.write("January's slots have run, its history is learned. From here on there is a load a day:")
         for day in _days():
             story.run_until(_new_york(day, time(6)))
             if day > FIRST_LOAD:
                 _load(step)
         story.run_until(_new_york(LAST_LOAD, time(9)))
+        story.end()
     _ending()
 
 
@@ -98,7 +104,8 @@ def _load(loader: subprocess.Popen[str]) -> None:
     said = _ask(loader.stdin, loader.stdout)
     if not said.startswith("loaded"):
         raise UsageError(f"the demo's loader failed{': ' + said if said else ''}; install its packages with `make install` and try again")
-    output.write(said)
+    if "2013-01" in said:
+        output.write(said)
 
 
 def _ask(stdin: IO[str] | None, stdout: IO[str] | None) -> str:
@@ -113,55 +120,69 @@ def _ask(stdin: IO[str] | None, stdout: IO[str] | None) -> str:
 
 
 class _Story:
-    """Runs the slots that are due and prints what the store then has: verdicts, incidents, messages."""
+    """Runs the slots that are due and prints what the store then has that is new: verdicts, incidents, messages."""
 
-    def __init__(self, app: App, clock: object) -> None:
+    def __init__(self, app: App, clock: VirtualClock) -> None:
         self._app = app
         self._clock = clock
         self._scheduler = app.scheduler()
         self._told = 0
         self._judged_until = app.now()
+        self._bad: frozenset[tuple[str, str]] = frozenset()
+        self._quiet: list[datetime] = []
 
     def run_until(self, until: datetime) -> None:
-        from dqmon.daemon.virtual import VirtualClock, run_until
+        """Goes on to that instant."""
+        from dqmon.daemon.virtual import run_until
 
-        assert isinstance(self._clock, VirtualClock)  # noqa: S101 - for the type checker
         run_until(self._scheduler, self._clock, until, self._tell)
 
+    def end(self) -> None:
+        """Says which of the last days brought nothing new."""
+        if self._quiet:
+            first, last = self._quiet[0], self._quiet[-1]
+            days = f"{first:%a %d %b}" if first == last else f"{first:%d %b} to {last:%d %b}"
+            output.write(f"{days}  nothing new")
+        self._quiet = []
+
     def _tell(self) -> None:
-        """What has come since the last time: the verdicts of the newest slots, then the messages."""
+        """What has come since the last tick: the verdicts of the newest slots, then the messages."""
         from dqmon.store import deliveries, results
 
         with self._app.database.read() as connection:
             records = results.since(connection, self._judged_until)
             messages = deliveries.after(connection, self._told)
         if records:
-            self._judged_until = max(record.scheduled_at for record in records)
-            for line in _day(records):
-                output.write(line)
+            self._judge(records)
         for message in messages:
             self._told = message.sequence
-            for line in _message(message):
-                output.write(line)
+            if message.part != "reply" and message.kind != "repeat":
+                self.end()
+                for line in _message(message):
+                    output.write(line)
 
-
-def _day(records: tuple[ResultRecord, ...]) -> Iterator[str]:
-    """One line for the slots of a day, and one for each result that is not a pass."""
-    from dqmon.cli.report import word
-
-    counted = Counter(word(record).lower() for record in records)
-    day = max(record.scheduled_at for record in records).astimezone(NEW_YORK)
-    yield f"{day:%a %d %b %H:%M}  " + ", ".join(f"{counted[name]} {name}" for name in sorted(counted))
-    for record in records:
-        if record.verdict.is_bad or record.verdict == "error":
-            yield f"  {output.paint(record.verdict, word(record), sys.stdout)}  {output.clean(record.check_id)}: {output.clean(record.reason)}"
+    def _judge(self, records: tuple[ResultRecord, ...]) -> None:
+        """One line for the slots of a day and one for each result that has turned bad; days like the one before are gathered."""
+        self._judged_until = max(record.scheduled_at for record in records)
+        day = self._judged_until.astimezone(NEW_YORK)
+        bad = {(r.check_id, r.verdict.value): r for r in records if r.verdict in _BAD}
+        news = [record for key, record in bad.items() if key not in self._bad]
+        gone = self._bad - bad.keys()
+        self._bad = frozenset(bad)
+        if not news and not gone:
+            self._quiet.append(day)
+            return
+        self.end()
+        counted = Counter(word(record).lower() for record in records)
+        output.write(f"{day:%a %d %b}  " + ", ".join(f"{count} {name}" for name, count in sorted(counted.items(), key=lambda c: -c[1])))
+        for record in news:
+            label = output.paint(record.verdict, word(record), sys.stdout)
+            output.write(f"  {label}  {output.clean(record.check_id)}: {output.clean(record.reason)}")
 
 
 def _message(message: Delivery) -> Iterator[str]:
-    from dqmon.core.verdict import Severity
-
     yield f"  → {message.channel}, {message.kind.value}: {output.clean(message.message.title)}"
-    if message.message.severity is Severity.CRITICAL and message.part != "reply":
+    if message.message.severity is Severity.CRITICAL:
         yield from (f"      | {output.clean(line)}" for line in message.text.splitlines())
 
 

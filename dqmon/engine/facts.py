@@ -31,15 +31,16 @@ def alert_facts(connection: Connection, found: Sequence[Alert], root: AlertKey) 
         known = tuple(pointed[m.result_id] for m in alert.members.values() if m.result_id in pointed)
         shown = known or newest.get(alert.key.check_id, ())
         if shown:
-            past = _background(connection, shown[0]) if place < LISTED_ALERTS else Background()
+            past = _background(connection, alert, shown[0]) if place < LISTED_ALERTS else Background()
             told.append(facts(alert, shown, past))
     return tuple(told)
 
 
-def _background(connection: Connection, result: ResultRecord) -> Background:
+def _background(connection: Connection, alert: Alert, result: ResultRecord) -> Background:
     past = [r for r in results.recent(connection, result.check_id, LOOK_BACK) if r.segment == result.segment]
     values = [r.ratio if r.ratio is not None else r.observed_value for r in past[:RECENT_POINTS]]
     numbers = [float(value) for value in values if isinstance(value, int | float)]
     last_good = next((r for r in past if r.verdict is Verdict.PASS), None)
-    left = tuple(event.reason for event in events_of(connection, result.check_id, 1) if event.reason)
+    ended = () if alert.is_open else events_of(connection, result.check_id, 1)
+    left = tuple(event.reason for event in ended if event.reason)
     return Background(tuple(reversed(numbers)), last_good, left)

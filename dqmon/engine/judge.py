@@ -13,6 +13,7 @@ from dqmon.core.history import History
 from dqmon.core.metric import Measurement, MetricRequest, Partition, Segment
 from dqmon.core.table import Column, TableRef
 from dqmon.core.verdict import Severity, Verdict, least
+from dqmon.sql.metrics import RowCount
 from dqmon.telemetry import Log
 
 log = Log(__name__)
@@ -71,6 +72,17 @@ def requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ..
         MetricRequest(check.table, metric, check.where, partition, check.segment_by, check.max_segments, check.naive_timezone)
         for metric in rule.metrics(check)
     )
+
+
+def keyless(task: Task) -> tuple[MetricRequest, ...]:
+    """The request for how many rows have no partition key, where no result of their own says it."""
+    check, rule = task.check, task.check.rule
+    if check.table is None or check.partition is None or not isinstance(rule, DatasetCheck):
+        return ()
+    if rule.across_table or rule.judges_null_keys:
+        return ()
+    null = Partition(check.partition.column, None, None)
+    return (MetricRequest(check.table, RowCount(), check.where, null, check.segment_by, check.max_segments, check.naive_timezone),)
 
 
 def judge(
@@ -142,10 +154,19 @@ class _Judging:
             next((history for history in past if history is not None), History()),
             self.knowledge.schemas.get(check.table) if check.table else None,
         )
-        judgement = rule.judge(check, evidence)
+        judgement = self._with_keyless(rule.judge(check, evidence), segment)
         if not judgement.is_no_data:
             return judgement
         return None if partition is not None and partition.start is None else _without_data(check, judgement)
+
+    def _with_keyless(self, judgement: Judgement, segment: Segment) -> Judgement:
+        """The judgement, its reason naming the rows that no partition holds, if there are any."""
+        found = (m for request in keyless(self.task) for m in self.measured.get(request, ()) if m.segment == segment)
+        count = next((m.value for m in found), None)
+        if not isinstance(count, int) or count == 0 or self.task.check.partition is None:
+            return judgement
+        column = self.task.check.partition.column
+        return replace(judgement, reason=f"{judgement.reason}; {count:,} more rows have no {column}, so no partition holds them")
 
     def _result(self, partition: Partition | None, segment: Segment, judgement: Judgement, measured: Sequence[Measurement]) -> CheckResult:
         return CheckResult(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dqmon.core.metric import MetricRequest
-from dqmon.engine.judge import Task, requests, windows
+from dqmon.engine.judge import Task
 from dqmon.engine.measure import plan_scans
-from dqmon.engine.run import by_warehouse
+from dqmon.engine.run import by_warehouse, task_requests
 from dqmon.sql.text import literal_sql
 
 if TYPE_CHECKING:
@@ -34,9 +34,8 @@ def preview(environment: Environment, tasks: Sequence[Task]) -> tuple[PlannedSta
     """
     serves: dict[MetricRequest, list[str]] = {}
     for task in tasks:
-        for window in windows(task):
-            for request in requests(task, window):
-                serves.setdefault(request, []).append(task.check.id)
+        for request in task_requests(task):
+            serves.setdefault(request, []).append(task.check.id)
     found: list[PlannedStatement] = []
     for name, tables in by_warehouse(tasks).items():
         warehouse = environment.warehouses[name]

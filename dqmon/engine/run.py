@@ -15,7 +15,7 @@ from dqmon.core.check import CheckResult, Hold
 from dqmon.core.metric import Measurement, MetricRequest
 from dqmon.core.result import ResultRecord, record
 from dqmon.core.table import TableRef
-from dqmon.engine.judge import Run, Task, judge, requests, windows
+from dqmon.engine.judge import Run, Task, judge, keyless, requests, windows
 from dqmon.engine.knowledge import gather
 from dqmon.engine.measure import Measured, measure
 from dqmon.store import alerts, measurements, results, runs, schemas, slots
@@ -57,12 +57,12 @@ def evaluate(environment: Environment, run: Run, tasks: Sequence[Task], progress
     A file engine is opened once for all tables of the run; a server is asked for several tables at a time.
     """
     clock = environment.clock if run.at is None else _still(run.at)
-    started_at = clock()
+    started_at = environment.clock()
     measured = _measure_all(environment, tasks, clock, progress)
     knowledge = gather(environment, tasks, measured, clock())
     found = tuple(result for task in tasks for result in judge(task, run, measured.by_request, knowledge, environment.new_id))
     every = tuple(m for group in measured.by_request.values() for m in group)
-    return RunOutcome(run, tuple(tasks), found, every, measured.statements, started_at, clock())
+    return RunOutcome(run, tuple(tasks), found, every, measured.statements, started_at, environment.clock())
 
 
 def _still(at: datetime) -> Callable[[], datetime]:
@@ -87,13 +87,19 @@ def commit(connection: Connection, outcomes: Sequence[RunOutcome], now: datetime
         measurements.add(connection, run.id, outcome.measurements, scheduled_at=slot, is_ad_hoc=run.is_ad_hoc)
         if not run.is_ad_hoc:
             _record_schemas(connection, outcome, now)
-    results.add(connection, tuple(record(r) for _, found in kept for r in found), now)
-    _advance_alerts(connection, [pair for pair in kept if not pair[0].run.is_ad_hoc], now)
+    added = {row.id for row in results.add(connection, tuple(record(r) for _, found in kept for r in found), now)}
+    counting = [(outcome, tuple(r for r in found if r.id in added)) for outcome, found in kept if not outcome.run.is_ad_hoc]
+    _advance_alerts(connection, counting, now)
 
 
 def all_requests(tasks: Iterable[Task]) -> tuple[MetricRequest, ...]:
     """Every distinct request of the tasks, in their order."""
-    return tuple(dict.fromkeys(r for task in tasks for window in windows(task) for r in requests(task, window)))
+    return tuple(dict.fromkeys(r for task in tasks for r in task_requests(task)))
+
+
+def task_requests(task: Task) -> tuple[MetricRequest, ...]:
+    """Every request of a task, for all its partitions."""
+    return (*(r for window in windows(task) for r in requests(task, window)), *keyless(task))
 
 
 def by_warehouse(tasks: Iterable[Task]) -> dict[str, dict[TableRef, tuple[MetricRequest, ...]]]:

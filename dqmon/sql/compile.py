@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dqmon.core.capabilities import Capabilities
 
+
 @dataclass(frozen=True, slots=True)
 class CompiledScan:
     """One SELECT and how to read its rows."""

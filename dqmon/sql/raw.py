@@ -39,7 +39,7 @@ _PATH = re.compile(r"[/\\:*?.$]")
 _PARAMETER = re.compile(r"%\([^)]*\)s")
 """What the drivers' own parameters look like; in a text it would be taken for one."""
 
-_FORM = 'write one condition on the rows, such as "status = \'paid\' and amount > 0"'
+_FORM = "write one condition on the rows, such as \"status = 'paid' and amount > 0\""
 
 
 def condition(text: str, grammar: str = "") -> ColumnElement[bool]:

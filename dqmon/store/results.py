@@ -99,14 +99,16 @@ def add(connection: Connection, records: Sequence[ResultRecord], committed_at: d
     added: list[ResultRecord] = []
     outdated: list[str] = []
     for record in records:
-        slot = (*_identity(record), record.scheduled_at)
-        if not record.is_ad_hoc and slot in recorded:
-            continue
-        recorded.add(slot)
-        version, current = (0, []) if record.is_ad_hoc else known.get(_identity(record), (0, []))
+        version, current = 0, list[str]()
+        if not record.is_ad_hoc:
+            key = _identity(record)
+            if (*key, record.scheduled_at) in recorded:
+                continue
+            recorded.add((*key, record.scheduled_at))
+            version, current = known.get(key, (0, []))
+            if record.partition_start is not None:
+                known[key] = (version + 1, [safe_text(record.id)])
         outdated += current
-        if record.partition_start is not None and not record.is_ad_hoc:
-            known[_identity(record)] = (version + 1, [safe_text(record.id)])
         rows.append(_row(record) | {"version": version + 1, "is_current": not record.is_ad_hoc, "committed_at": committed_at})
         added.append(record)
     if rows:

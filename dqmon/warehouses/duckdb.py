@@ -71,11 +71,8 @@ class DuckdbSession(SqlSession):
         "and schema_name = coalesce(:schema, schema_name) union all select schema_name, view_name, not temporary from duckdb_views() "
         "where not internal and database_name in (current_database(), 'temp') and schema_name = coalesce(:schema, schema_name)"
     )
-    columns_sql = (
-        "select column_name, data_type, is_nullable from duckdb_columns() where not internal "
-        "and (database_name = :catalog or cast(:catalog as text) is null and database_name in (current_database(), 'temp')) "
-        "and lower(schema_name) = lower(:schema) and lower(table_name) = lower(:name) order by database_name, column_index"
-    )
+    # duckdb_columns() takes 15 ms, since it binds all of the engine's own views; this takes 0.3 ms.
+    columns_sql = 'select name, type, not "notnull" from pragma_table_info(:path) order by cid'
 
     def __init__(self, connection: sa.Connection, warehouse: Duckdb) -> None:
         super().__init__(connection, warehouse)
@@ -86,6 +83,11 @@ class DuckdbSession(SqlSession):
         if table.name in self._unreadable:
             raise TableMissing(f"table {table.name!r} cannot be read from its file: {self._unreadable[table.name]}")
         return super().columns(table)
+
+    def place(self, table: TableRef) -> dict[str, str | None]:
+        """The quoted path."""
+        parts = (table.catalog, table.schema or self.default_schema, table.name)
+        return {"path": ".".join(_name(part) for part in parts if part is not None)}
 
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """The group follows DuckDB's type name; enums are texts."""
@@ -105,7 +107,7 @@ class DuckdbSession(SqlSession):
         match getattr(error, "orig", None) or error:
             case duckdb.PermissionException() | duckdb.InvalidInputException():
                 return PermissionDenied(f"only reading is allowed: {one_line(error)}")
-            case duckdb.CatalogException() if "Table with name" in one_line(error):
+            case duckdb.Error() if re.match(r"\w+ Error: (Table|Catalog|Schema) .* does not exist", one_line(error)):
                 return TableMissing(one_line(error))
             case duckdb.ConnectionException() | duckdb.FatalException():
                 return ConnectFailed(one_line(error))
@@ -173,9 +175,8 @@ def _make_view(driver: Any, table: str, file: str) -> str | None:
     """Makes the temporary view of a file; why not, if it cannot be read."""
     import duckdb
 
-    name = '"' + table.replace('"', '""') + '"'
     try:
-        driver.execute(f"create temp view {name} as select * from {_READERS[_kind(file)]}({_quoted(file)})")  # noqa: S608 - quoted; views take no parameters
+        driver.execute(f"create temp view {_name(table)} as select * from {_READERS[_kind(file)]}({_quoted(file)})")  # noqa: S608 - quoted; views take no parameters
     except duckdb.Error as e:
         return one_line(e)
     return None
@@ -189,6 +190,10 @@ def _folder(file: str) -> str:
     """The folder that holds the file, or all that a pattern may find."""
     fixed = re.split(r"[*?\[]", file, maxsplit=1)[0]
     return fixed.rpartition("/")[0] + "/"
+
+
+def _name(part: str) -> str:
+    return '"' + part.replace('"', '""') + '"'
 
 
 def _quoted(text: str) -> str:

@@ -164,7 +164,10 @@ class Postgres(SqlWarehouse):
 
 def _one_statement_cursor() -> type[Any]:
     """A cursor that always speaks the extended protocol, in which the server takes one statement only (R31)."""
-    from psycopg import Cursor
+    try:
+        from psycopg import Cursor
+    except ImportError as e:
+        raise ConnectFailed("PostgreSQL needs the extra `postgres`: pip install 'dqmon[postgres]'") from e
 
     class OneStatementCursor(Cursor[Any]):
         def _execute_send(self, query: Any, *, force_extended: bool = False, binary: bool | None = None) -> None:

@@ -95,6 +95,7 @@ class Bench:
         return [self.start(at, is_endless), self.start(at, is_endless)]
 
     def start(self, at, is_endless):
+        parent = os.getpid()
         ready, tell = os.pipe()
         child = os.fork()
         if child == 0:
@@ -103,7 +104,8 @@ class Bench:
                     connection.execute(sa.text("select 1"))
                 os.write(tell, b"!")
                 while deliver_once(self.database, {"oncall": self.channel}, lambda: at, f"p{os.getpid()}") or is_endless:
-                    pass
+                    if os.getppid() != parent:  # this program itself was killed
+                        break
             finally:
                 os._exit(0)
         os.close(tell)
@@ -166,7 +168,9 @@ class Bench:
 
 def main():
     store_url, cycles, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    program = subprocess.Popen([sys.executable, str(FAKES / "fake_vendors.py")], stdout=subprocess.PIPE, text=True)
+    program = subprocess.Popen(
+        [sys.executable, str(FAKES / "fake_vendors.py"), "--with-parent"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         bench = Bench(store_url, seed, json.loads(program.stdout.readline()))
         bench.slow_down(8 * cycles)

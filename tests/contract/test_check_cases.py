@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -108,16 +108,14 @@ def _value(value: Any, kind: str) -> Any:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    if request.param == "postgres":
-        with _new_database(request.getfixturevalue("postgres_url")) as url:
-            found = Place("postgres", Path(), url)
-            found.make(CASES)
-            yield found
-            found.warehouse.close()
-        return
-    found = Place(request.param, tmp_path_factory.mktemp("cases"), None)
-    found.make(CASES)
-    yield found
+    with ExitStack() as stack:
+        url = None
+        if request.param == "postgres":
+            url = stack.enter_context(_new_database(request.getfixturevalue("postgres_url")))
+        found = Place(request.param, tmp_path_factory.mktemp("cases"), url)
+        stack.callback(found.warehouse.close)
+        found.make(CASES)
+        yield found
 
 
 @contextmanager

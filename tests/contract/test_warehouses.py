@@ -35,9 +35,7 @@ def table(lab):
 
 def measure(lab, table, *found, where=None, partitions=(), at=AT, **how):
     """The values of metrics by (partition, segment, metric)."""
-    requests = [
-        MetricRequest(table, metric, where, partition, **how) for metric in found for partition in (partitions or (None,))
-    ]
+    requests = [MetricRequest(table, metric, where, partition, **how) for metric in found for partition in (partitions or (None,))]
     values = {}
     with lab.warehouse.open() as session:
         for scan in plan(requests, lambda scan: fits(scan, lab.warehouse.capabilities)):
@@ -127,7 +125,9 @@ def test_range_of_dates_and_timestamps(lab, table):
         one(lab, ref, m.InvalidRangeCount("t", min="yesterday"))
 
 
-@pytest.mark.parametrize("metric", [m.InvalidRangeCount("s", min=Decimal(1)), m.InvalidRangeCount("b", max="2026-01-01"), m.LatestInstant("b")])
+@pytest.mark.parametrize(
+    "metric", [m.InvalidRangeCount("s", min=Decimal(1)), m.InvalidRangeCount("b", max="2026-01-01"), m.LatestInstant("b")]
+)
 def test_a_type_without_that_order_is_refused(lab, table, metric):
     ref = table("s varchar(10), b boolean")
     with pytest.raises(QueryFailed, match=r"column '[sb]' is (text|boolean)"):
@@ -184,7 +184,9 @@ def test_latest_instant_is_utc(lab, table, kind, zone, value, expected):  # noqa
 
 
 def test_the_future_is_left_out_and_counted(lab, table):
-    ref = table("t timestamp with time zone", "'2026-03-10 12:05:00+00:00'", "'2026-03-10 12:05:00.001+00:00'", "'2030-01-01 00:00:00+00:00'")
+    ref = table(
+        "t timestamp with time zone", "'2026-03-10 12:05:00+00:00'", "'2026-03-10 12:05:00.001+00:00'", "'2030-01-01 00:00:00+00:00'"
+    )
     assert one(lab, ref, m.LatestInstant("t")) == AT + timedelta(minutes=5)
     assert one(lab, ref, m.FutureCount("t")) == 2
 
@@ -257,9 +259,11 @@ def test_segments_of_nothing_still_answer(lab, table):
 def test_partitions_in_every_representation(lab, table):
     zone, kinds = "America/New_York", {"timestamp": "", "date": "", "timestamp with time zone": "+00:00"}
     for kind, suffix in kinds.items():
-        rows = ["2026-03-07", "2026-03-08", "2026-03-09"] if kind == "date" else [
-            f"2026-03-{d:02d} {h:02d}:59:59.999{suffix}" for d in (7, 8, 9) for h in (3, 4, 23)
-        ]
+        rows = (
+            ["2026-03-07", "2026-03-08", "2026-03-09"]
+            if kind == "date"
+            else [f"2026-03-{d:02d} {h:02d}:59:59.999{suffix}" for d in (7, 8, 9) for h in (3, 4, 23)]
+        )
         ref = table(f"k {kind}", *(f"'{row}'" for row in rows), "null")
         days = [  # local days of New York; 8 March has 23 hours
             Partition("k", datetime(2026, 3, 8, 5, tzinfo=UTC), datetime(2026, 3, 9, 4, tzinfo=UTC)),

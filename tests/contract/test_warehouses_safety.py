@@ -48,12 +48,12 @@ HOSTILE = [
 
 def of(lab, ref, *found, session=None, **how):
     """The values of metrics of a table, in a given session or one of its own."""
-    with nullcontext(session) if session else lab.warehouse.open() as session:
+    with nullcontext(session) if session else lab.warehouse.open() as opened:
         values = {}
         for scan in plan([MetricRequest(ref, metric, **how) for metric in found], lambda _: True):
-            compiled = compile_scan(scan, session.columns(ref), (), lab.warehouse.capabilities, AT)
+            compiled = compile_scan(scan, opened.columns(ref), (), lab.warehouse.capabilities, AT)
             assert literal_sql(compiled.statement, lab.warehouse.dialect)
-            values.update(compiled.decode(session.fetch(compiled.statement, 30)))
+            values.update(compiled.decode(opened.fetch(compiled.statement, 30)))
         return values
 
 
@@ -177,7 +177,12 @@ def test_no_write_gets_through_a_filter(lab):
     lab.run("create table canary (x int)", "insert into canary values (1)")
     with lab.warehouse.open() as session:
         for attempt in WRITES["all"] + WRITES[lab.engine]:
-            for text in (attempt, f"1=1; {attempt}", f"1=1) ; {attempt}; --", f"exists ({attempt})" if "select" not in attempt else attempt):
+            for text in (
+                attempt,
+                f"1=1; {attempt}",
+                f"1=1) ; {attempt}; --",
+                f"exists ({attempt})" if "select" not in attempt else attempt,
+            ):
                 with pytest.raises((UnsafeSql, QueryFailed)):
                     of(lab, lab.ref("canary"), m.RowCount(), where=text, session=session)
     assert of(lab, lab.ref("canary"), m.RowCount(), where="x = 1") == {(None, (), m.RowCount()): 1}

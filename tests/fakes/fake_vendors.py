@@ -170,11 +170,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="of Slack's HTTP; PagerDuty's HTTPS has the next one")
     parser.add_argument("--ca-file", help="where to write the CA certificate that PagerDuty's HTTPS is signed by")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     arguments = parser.parse_args()
     with Vendors(arguments.port, arguments.ca_file) as vendors:
         urls = {"slack_url": vendors.slack_url, "pagerduty_url": vendors.pagerduty_url, "ca_file": str(vendors.ca_file)}
         print(json.dumps(urls), flush=True)
-        threading.Event().wait()
+        if arguments.with_parent:
+            sys.stdin.read()
+        else:
+            threading.Event().wait()
 
 
 if __name__ == "__main__":

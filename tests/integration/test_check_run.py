@@ -266,3 +266,10 @@ def test_acknowledging_and_closing_by_hand_is_told(world: World) -> None:
         kinds = [d.kind for d in deliveries.of_incident(connection, incident.id) if d.channel == "oncall"]
     assert incident.closed_by_hand == "ann"
     assert kinds == [DeliveryKind.TRIGGER, DeliveryKind.ACKNOWLEDGE, DeliveryKind.RESOLVE]
+
+
+def test_rows_without_a_partition_key_are_named_where_they_have_no_result(world: World) -> None:
+    world.sql("update orders set made = null where id < 5")
+    world.checks("row_count: {min: 0}", keys="    partition: {column: made, grain: day}\n")
+    (record,) = world.check().records
+    assert "5 more rows have no made" in record.reason

@@ -7,7 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dqmon.config.report import Report, suggest
@@ -180,6 +180,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     assert read_yaml(tmp_path / "bom.yaml", Report("bom.yaml")) == {"a": 1}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     report = Report("x.yaml")
@@ -187,6 +188,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert (found is None) is bool(report.errors)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dqmon.core.selector import KEYS, Selector, Term, parse_selector
@@ -77,6 +77,7 @@ def test_a_term_that_is_not_understood_is_named(word: str) -> None:
     assert repr(word) in str(e.value)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KEYS), st.text(alphabet="ab*.[]()\\|+?^$", min_size=1, max_size=8), st.text(alphabet="ab.[]()\\|+?^$", max_size=8))
 def test_only_the_star_is_special(key: str, pattern: str, value: str) -> None:
     def matches(pattern: str, value: str) -> bool:
@@ -90,6 +91,7 @@ def test_only_the_star_is_special(key: str, pattern: str, value: str) -> None:
     assert parse_selector([f"not:{key}:{pattern}"]).matches({key: (value,)}) is not matches(pattern, value)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_is_a_selector_or_a_value_error(text: str) -> None:
     try:

@@ -25,7 +25,14 @@ TABLE = TableRef("main", None, "public", "orders")
 COLUMNS = tuple(
     Column(name, "x", group, True, position)
     for position, (name, group) in enumerate(
-        {"id": TypeGroup.INTEGER, "Id": TypeGroup.INTEGER, "amount": TypeGroup.DECIMAL, "at": TypeGroup.TIMESTAMP, "s": TypeGroup.TEXT}.items(), 1
+        {
+            "id": TypeGroup.INTEGER,
+            "Id": TypeGroup.INTEGER,
+            "amount": TypeGroup.DECIMAL,
+            "at": TypeGroup.TIMESTAMP,
+            "s": TypeGroup.TEXT,
+        }.items(),
+        1,
     )
 )
 DAY = Partition("at", datetime(2026, 3, 8, 5, tzinfo=UTC), datetime(2026, 3, 9, 4, tzinfo=UTC))
@@ -43,7 +50,7 @@ def shown(*requests):
 def test_a_plain_scan_is_one_flat_select():
     requests = [MetricRequest(TABLE, metric, "s like '50%'") for metric in (m.RowCount(), m.MissingCount("amount", ("-1",)))]
     assert shown(*requests) == (
-        "SELECT count(*) AS m0, count(CASE WHEN (\"amount\" IS NULL OR (\"amount\" = 'NaN') OR \"amount\" IN (-1)) THEN 1 END) AS m1 "
+        'SELECT count(*) AS m0, count(CASE WHEN ("amount" IS NULL OR ("amount" = \'NaN\') OR "amount" IN (-1)) THEN 1 END) AS m1 '
         'FROM "public"."orders" WHERE (s like \'50%\' )'
     )
 
@@ -98,7 +105,9 @@ def test_empty_values_of_what_was_not_seen():
     assert found == {(DAY, (), metrics[0]): 0, (DAY, (), metrics[1]): None}
 
 
-@pytest.mark.parametrize(("caps", "expected"), [(Capabilities(), True), (Capabilities(max_expressions=2), False), (Capabilities(max_parameters=20), False)])
+@pytest.mark.parametrize(
+    ("caps", "expected"), [(Capabilities(), True), (Capabilities(max_expressions=2), False), (Capabilities(max_parameters=20), False)]
+)
 def test_fits(caps, expected):
     (scan,) = plan([MetricRequest(TABLE, m.RowCount()), MetricRequest(TABLE, m.MissingCount("s", ("a",) * 20))], lambda _: True)
     assert fits(scan, caps) is expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dqmon.core.table import TableRef, quote_part, split_dataset, table_ref
@@ -34,11 +34,13 @@ def test_what_is_no_dataset_is_named(text: str) -> None:
     assert repr(text) in str(e.value)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3))
 def test_whatever_the_parts_are_they_can_be_written_and_read_back(parts: list[str]) -> None:
     assert split_dataset(".".join(map(quote_part, parts))) == tuple(parts)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_any_text_is_a_dataset_or_a_value_error(text: str) -> None:
     try:

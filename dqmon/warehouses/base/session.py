@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,7 +32,7 @@ class SqlSession(ABC):
     tables_sql: ClassVar[str]
     """Schema, name and whether it is a view, of the tables in `:schema` (NULL: all)."""
     columns_sql: ClassVar[str]
-    """What `column` reads, for each column of `:catalog`, `:schema`, `:name`, in order."""
+    """What `column` reads, for each column of the table at `place`, in order."""
 
     def __init__(self, connection: sa.Connection, warehouse: SqlWarehouse) -> None:
         self.connection = connection
@@ -58,12 +58,14 @@ class SqlSession(ABC):
 
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         """The columns in order, from the catalogue. Raises TableMissing, which names near tables."""
-        schema = table.schema or self.default_schema
-        wanted = {"catalog": table.catalog, "schema": schema, "name": table.name}
-        rows = self._rows(sa.text(self.columns_sql), wanted, self.timeout_s)
-        if not rows:
-            raise TableMissing(self._missing(table, schema))
-        return tuple(self.column(position, row) for position, row in enumerate(rows, start=1))
+        with suppress(TableMissing):
+            if rows := self._rows(sa.text(self.columns_sql), self.place(table), self.timeout_s):
+                return tuple(self.column(position, row) for position, row in enumerate(rows, start=1))
+        raise TableMissing(self._missing(table, table.schema or self.default_schema))
+
+    def place(self, table: TableRef) -> dict[str, str | None]:
+        """The parameters of `columns_sql`."""
+        return {"catalog": table.catalog, "schema": table.schema or self.default_schema, "name": table.name}
 
     def _missing(self, table: TableRef, schema: str) -> str:
         names = [other.name for other, _ in self.tables(schema)]

@@ -141,7 +141,7 @@ def _extension_pages(kind: str, folder: str, title: str, key: str) -> Iterator[t
     for name, cls in Registry(kind).all().items():
         module = inspect.cleandoc(inspect.getmodule(cls).__doc__ or "")
         own, about = _doc(cls), _doc(cls.Options)
-        body = "\n\n".join(text for text in (module, own, "## Options\n", about) if text)
+        body = "\n\n".join(text for text in (module, own, "## Options", about) if text)
         provides = getattr(cls, "provides", None)
         says = f"\nIt can say: {', '.join(sorted(provides))}.\n" if provides else ""
         yield (
@@ -237,16 +237,20 @@ def _store() -> str:
     import dqmon.store
     from dqmon.store.schema import metadata
 
-    modules = {m.name: importlib.import_module(f"dqmon.store.{m.name}") for m in pkgutil.iter_modules(dqmon.store.__path__) if not m.ispkg}
+    modules = [importlib.import_module(f"dqmon.store.{m.name}") for m in pkgutil.iter_modules(dqmon.store.__path__) if not m.ispkg]
     parts = [
         "# The store's tables\n",
         "Plain tables for BI tools; columns are only added. Instants are UTC: timestamptz on PostgreSQL, ISO text on SQLite.\n",
     ]
     for table in sorted(metadata.tables.values(), key=lambda table: table.name):
-        home = next((m for m in modules.values() if any(value is table for value in vars(m).values())), None)
-        about = table.comment or (inspect.cleandoc(home.__doc__ or "").splitlines()[0] if home else "")
+        about = next(
+            inspect.cleandoc(m.__doc__ or "").splitlines()[0] for m in modules if f'sa.Table(\n    "{table.name}"' in inspect.getsource(m)
+        )
         rows = [(c.name, _column_type(c.type), _key(c), " ".join((c.comment or "").split())) for c in table.columns]
         parts.append(f"## {table.name}\n\n{about}\n\n{_table(('column', 'type', 'key', 'meaning'), rows)}")
+    view = importlib.import_module("dqmon.store.views")
+    rows = [(column.name, _column_type(column.type)) for column in view.daily_score.columns]
+    parts.append(f"## {view.daily_score.name}\n\n{inspect.cleandoc(view.__doc__)}\n\n{_table(('column', 'type'), rows)}")
     return "\n".join(parts)
 
 
@@ -257,9 +261,12 @@ def _key(column: Any) -> str:
 
 
 def _column_type(kind: Any) -> str:
-    return {"Instant": "instant", "JsonText": "JSON", "Text": "text", "String": "text", "Integer": "integer", "BigInteger": "integer"}.get(
-        type(kind).__name__, type(kind).__name__.lower()
-    )
+    """A column's type in a word or two; the words of a closed set."""
+    name = type(kind).__name__
+    if name == "Choice":
+        return "one of " + ", ".join(member.value for member in kind.words)
+    words = {"SafeText": "text", "JsonText": "JSON", "TextTuple": "JSON list", "BigInteger": "integer", "Double": "number"}
+    return words.get(name, name.lower())
 
 
 def _schemas() -> Iterator[tuple[Path, str]]:

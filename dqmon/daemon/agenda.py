@@ -20,8 +20,6 @@ LOOK_EVERY = timedelta(seconds=1)
 PURGE_FIRST = timedelta(minutes=10)
 """After a start; a daemon that is restarted daily must purge as well."""
 PURGE_EVERY = timedelta(days=1)
-REFRESH_EVERY = timedelta(hours=1)
-"""CHECKS.md: patterns are resolved at start, at reload and hourly."""
 
 _NOTIFY, _PURGE, _REFRESH = "notify", "purge", "refresh"
 
@@ -114,7 +112,7 @@ class Agenda:
         for source, every_s in setup.polls.items():
             self._every(_source(source), now, timedelta(0), timedelta(seconds=every_s), partial(self._poll, setup, source))
         self._every(_PURGE, now, PURGE_FIRST, PURGE_EVERY, lambda: work.purge(self._clock()))
-        self._every(_REFRESH, now, REFRESH_EVERY, REFRESH_EVERY, refresh)
+        self._every(_REFRESH, now, setup.refresh_every, setup.refresh_every, refresh)
 
     def _every(self, name: str, now: datetime, first: timedelta, period: timedelta, task: Callable[[], object]) -> None:
         due = self._due.setdefault(name, now + first)

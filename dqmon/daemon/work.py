@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dqmon.daemon.cron import fingerprint, last_fire, next_fire, phase
@@ -65,7 +65,8 @@ class Setup(Generic[T]):
     """One loaded configuration; a reload makes a new one.
 
     checks: those with a schedule, by id. connections: how many batches a warehouse takes at once (R28), '' for pipelines.
-    polls: seconds between two looks at a source, by its name.
+    polls: seconds between two looks at a source, by its name. refresh_every: how often patterns are applied anew: hourly
+    (CHECKS.md), sooner while something that they need cannot be asked.
     """
 
     work: Work[T]
@@ -74,6 +75,7 @@ class Setup(Generic[T]):
     channels: tuple[str, ...] = ()
     polls: Mapping[str, float] = field(default_factory=dict)
     fuse_within_s: float = FUSE_WITHIN_S
+    refresh_every: timedelta = timedelta(hours=1)
 
     @property
     def planned(self) -> dict[str, Planned]:

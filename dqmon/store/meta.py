@@ -33,6 +33,11 @@ def put(connection: Connection, key: str, value: str) -> None:
     upsert(connection, meta, [{"key": key, "value": value}])
 
 
+def default_warehouse(connection: Connection) -> str | None:
+    """The kept name of the first warehouse; None in a new store."""
+    return get(connection, _DEFAULT_WAREHOUSE)
+
+
 def keep_default_warehouse(connection: Connection, name: str, *, may_change: bool = False) -> None:
     """Keeps the name of the first warehouse, which check ids leave out (CHECKS.md).
 

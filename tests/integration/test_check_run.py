@@ -14,6 +14,7 @@ from dqmon.core.delivery import DeliveryKind, DeliveryState
 from dqmon.core.incident import IncidentState
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Verdict
+from dqmon.errors import StoreError
 from dqmon.store import alerts, deliveries, incidents
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -158,7 +159,7 @@ def test_an_incident_opens_is_told_once_and_resolves(world: World) -> None:
         assert kinds == [DeliveryKind.TRIGGER, DeliveryKind.RESOLVE]
     assert {(d.state, d.reason.split(":")[0]) for d in told} == {(DeliveryState.NOT_SENT, "dry_run")}
     assert "40 of 100 rows" in told[0].text
-    assert "40 %" in told[0].message.title
+    assert "40 rows missing" in told[0].message.title
     assert len({d.dedup_key for d in told if d.channel == "oncall"}) == 1
 
 
@@ -273,3 +274,16 @@ def test_rows_without_a_partition_key_are_named_where_they_have_no_result(world:
     world.checks("row_count: {min: 0}", keys="    partition: {column: made, grain: day}\n")
     (record,) = world.check().records
     assert "5 more rows have no made" in record.reason
+
+
+def test_another_first_warehouse_is_refused_until_it_is_taken(world: World) -> None:
+    world.checks("row_count: {min: 1}")
+    world.check()
+    config = world.root / "config/dqmon.yaml"
+    renamed = CONFIG.replace("  main: {type: duckdb", "  lake: {type: duckdb, schema: main")
+    config.write_text(renamed)
+    with pytest.raises(StoreError, match=r"'main'.*'lake'.*--default-warehouse lake"):
+        world.check()
+    with world.app() as app:
+        app.migrate("lake")
+    assert [record.check_id for record in world.check().records] == ["main.orders.row_count"]

@@ -106,6 +106,7 @@ def test_details_say_where_who_and_what_to_type_once_for_each_check() -> None:
         "  next      dqmon explain main.flights.row_count",
     ]
     assert list(report.details(others))[-1] == "and 2 more"
+    assert list(report.details([failed], NOON))[-1] == "  next      dqmon explain main.flights.row_count --at 2013-02-09T13:00:00Z"
     assert list(report.details([PASSING])) == []
 
 

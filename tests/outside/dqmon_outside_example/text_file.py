@@ -26,6 +26,7 @@ class TextFile:
 
     def __init__(self, name: str, options: TextFileOptions) -> None:
         self.name = name
+        self.options = options
         self._path = Path(options.path)
 
     def parts(self, message: Message) -> tuple[str, ...]:
@@ -35,6 +36,10 @@ class TextFile:
     def render(self, message: Message, part: str) -> dict[str, Any]:
         """The line."""
         return {"line": f"{message.kind} {message.severity} {message.title}"}
+
+    def text(self, payload: dict[str, Any]) -> str:
+        """The line itself."""
+        return str(payload["line"])
 
     def send(self, payload: dict[str, Any], delivery: Delivery) -> Receipt:
         """Appends the line."""

@@ -1,11 +1,10 @@
-# Needs python3 (3.11 or newer) and make; everything else is installed into .venv from the hashed uv.lock.
+# Needs python3 (3.11 or newer) and make; everything else is installed into .venv from the hashed requirements.lock.
 PYTHON ?= python3
 BIN := .venv/bin
-# uv keeps the interpreter of .venv and never looks for another one.
-UV := UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+UV := $(BIN)/uv pip
 
 .DEFAULT_GOAL := install
-.PHONY: install lint test docs demo bench long
+.PHONY: install lock lint test docs demo bench long
 
 install: .venv/installed
 
@@ -14,10 +13,15 @@ install: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-# --inexact: uv itself stands in .venv and is not in the lock.
-.venv/installed: pyproject.toml uv.lock | .venv/bin/uv
-	$(UV) sync --locked --inexact --all-extras --quiet
+.venv/installed: pyproject.toml requirements.lock | .venv/bin/uv
+	$(UV) install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
+
+# The newest versions that pyproject.toml admits, for every platform, with hashes.
+lock: | .venv/bin/uv
+	$(UV) compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --all-extras --group dev \
+		--no-emit-index-url --no-annotate --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 lint: install
 	$(BIN)/ruff check .
@@ -29,7 +33,7 @@ lint: install
 	$(BIN)/python docs/generate.py --check
 
 test: install
-	$(BIN)/python -m pytest -n 2 -m "not long" --ignore=tests/benchmarks
+	$(BIN)/python -m pytest -n 2 -m "not long"
 
 docs: install
 	$(BIN)/python docs/generate.py

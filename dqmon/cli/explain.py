@@ -101,6 +101,9 @@ def _alert(alert: Alert) -> Iterator[Row]:
     if alert.since is None and alert.fired_at is None and not alert.streak:
         yield alert.key.kind.value, "quiet: no bad outcome"
         return
+    if alert.state.value == "resolved" and alert.resolved_at:
+        yield alert.key.kind.value, f"resolved {output.instant(alert.resolved_at)}"
+        return
     outcomes = f"{alert.streak} {'outcome' if alert.streak == 1 else 'outcomes'} in a row"
     since = f", since {output.instant(alert.since)}" if alert.since else ""
     yield alert.key.kind.value, f"{alert.state.value}, {outcomes}{since}"

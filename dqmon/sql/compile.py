@@ -38,7 +38,7 @@ class CompiledScan:
     buckets: tuple[Partition, ...] = field(default=())
 
     def decode(self, rows: Sequence[tuple[object, ...]]) -> Mapping[tuple[Partition | None, Segment, Metric], Value]:
-        """The value of each metric for each partition asked for (and the one of NULL keys, if rows have it) and segment.
+        """The value of each metric for each partition asked for and segment.
 
         What no row speaks of has the metric's value of no rows: each partition for each segment seen anywhere, and one
         empty segment when there is none at all. Raises TooManySegments.
@@ -47,8 +47,8 @@ class CompiledScan:
         found: dict[tuple[Partition | None, Segment], tuple[object, ...]] = {}
         for row in rows:
             segment = tuple(zip(scan.segment_by, (None if v is None else str(v) for v in row[:width]), strict=True))
-            if not self.buckets:
-                found[None, segment] = row[width:]
+            if len(self.buckets) < 2:  # noqa: PLR2004 - no bucket column
+                found[next(iter(self.buckets), None), segment] = row[width:]
             elif row[width] != OUTSIDE:
                 found[self.buckets[int(str(row[width]))], segment] = row[width + 1 :]
         segments = dict.fromkeys(segment for _, segment in found)
@@ -70,8 +70,8 @@ class CompiledScan:
 
 
 def row_limit(scan: Scan) -> int:
-    """Rows that prove that there are too many segments: one more than as many in each bucket, with NULL's and the rest's."""
-    return scan.max_segments * (len(scan.partitions) + 2 if scan.partitions else 1) + 1
+    """Rows that prove that there are too many segments: one more than as many in each bucket, with that of the rest."""
+    return scan.max_segments * (len(scan.partitions) + 1 if scan.partitions else 1) + 1
 
 
 def compile_scan(

@@ -30,7 +30,8 @@ class Source:
     """The rows of one scan. Raises ColumnMissing, UnsafeSql, and QueryFailed for a partition column without instants.
 
     `columns` are the metrics' columns by declared name, `labels` their names in `rows`, `groups` the labelled segments and
-    partition bucket, `buckets` what the bucket numbers mean: the partitions, then the rows whose key is NULL.
+    partition bucket, `buckets` what the bucket numbers mean: the partitions, the one of NULL keys last. A single partition
+    needs no bucket: the condition says all.
     """
 
     def __init__(self, scan: Scan, columns: Sequence[Column], caps: Capabilities) -> None:
@@ -47,12 +48,15 @@ class Source:
         self.buckets: tuple[Partition, ...] = ()
         groups = [sa.cast(found[name], sa.Text()).label(f"dq_segment{i}") for i, name in enumerate(scan.segment_by)]
         for name in key:
+            column = found[name]
             dated = [(p.start, p.end, p) for p in scan.partitions if p.start is not None and p.end is not None]
-            self.buckets = (*(partition for *_, partition in dated), Partition(name, None, None))
-            spans = [_within(instant(found[name], caps), start, end) for start, end, _ in dated]
-            hull = [_within(instant(found[name], caps), min(d[0] for d in dated), max(d[1] for d in dated))] if dated else []
-            self.where.append(sa.or_(*hull, found[name].is_(None)))
-            groups.append(_bucket(spans, found[name]).label("dq_bucket"))
+            null = [p for p in scan.partitions if p.start is None]
+            self.buckets = (*(partition for *_, partition in dated), *null)
+            spans = [_within(instant(column, caps), start, end) for start, end, _ in dated]
+            hull = [_within(instant(column, caps), min(d[0] for d in dated), max(d[1] for d in dated))] if dated else []
+            self.where.append(sa.or_(*hull, *(column.is_(None) for _ in null)))
+            if len(self.buckets) > 1:
+                groups.append(_bucket(spans, column).label("dq_bucket"))
         self.groups = tuple(groups)
 
     def rows(self, *, declared: bool = False) -> Subquery:

@@ -116,7 +116,7 @@ def test_groups_equal_the_reference(lab, has_segments, has_partitions, rows):
     )  # fmt: skip
     ref, known = lab.ref("r"), lab.ref("known")
     chosen = [m.MissingReference(("n",), OtherTable(known, ("id",))) if isinstance(x, m.MissingReference) else x for x in METRICS]
-    parts = [Partition("k", *bounds) for bounds in PARTITIONS] if has_partitions else [None]
+    parts = [*(Partition("k", *bounds) for bounds in PARTITIONS), Partition("k", None, None)] if has_partitions else [None]
     how = {"segment_by": ("s",) if has_segments else (), "naive_timezone": ZONE}
     requests = [MetricRequest(ref, metric, None, part, **how) for metric in chosen for part in parts]
     found = {}

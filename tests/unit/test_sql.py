@@ -92,11 +92,15 @@ def test_segments_are_counted_honestly():
     assert row_limit(one.scan) == 3
     with pytest.raises(TooManySegments, match="more than 2 value"):
         one.decode([("a", 1), ("b", 1), ("c", 1)])
-    parts = compiled(MetricRequest(TABLE, m.RowCount(), None, DAY, segment_by=("s",), max_segments=2))
+    null = Partition("at", None, None)
+    parts = compiled(*(MetricRequest(TABLE, m.RowCount(), None, part, segment_by=("s",), max_segments=2) for part in (DAY, null)))
     assert row_limit(parts.scan) == 7
     with pytest.raises(TooManySegments, match="has 3 value"):
         parts.decode([("a", 0, 1), ("b", 0, 1), ("c", 1, 1)])
-    assert parts.decode([("a", -1, 5), (None, 0, 1)]) == {(DAY, (("s", None),), m.RowCount()): 1}, "a row between partitions is nobody's"
+    assert parts.decode([("a", -1, 5), (None, 0, 1)]) == {
+        (DAY, (("s", None),), m.RowCount()): 1,
+        (null, (("s", None),), m.RowCount()): 0,
+    }, "a row between partitions is nobody's"
 
 
 def test_empty_values_of_what_was_not_seen():

@@ -1,0 +1,107 @@
+"""A project folder and the program in it, as a user starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended; `words` is all that it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.out}{self.err}"
+
+    def expect(self, code: int, *lines: str) -> Done:
+        """Fails unless the exit code is `code` and each of `lines` was printed somewhere."""
+        assert self.code == code, f"found exit code {self.code}, expected {code}; it said:\n{self.words}"
+        missing = [line for line in lines if line not in self.words]
+        assert not missing, f"found none of {missing}; it said:\n{self.words}"
+        return self
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """The results of `check --format json` by check id."""
+        return {item["check_id"]: item for item in json.loads(self.out)["results"]}
+
+
+class Place:
+    """A project folder; `dqmon` runs `python -m dqmon` in it and fails when a traceback is printed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("config", "checks", "data"):
+            (root / name).mkdir(parents=True)
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).write_text(text, encoding="utf-8")
+
+    def sqlite(self, *statements: str, path: str = "data/shop.db") -> None:
+        with closing(sqlite3.connect(self.root / path)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "USER": "tester", "LOGNAME": "tester"}
+        command = [sys.executable, "-m", "dqmon", *words]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        return subprocess.Popen(command, cwd=self.root, env=environment, text=True, **streams)
+
+    def dqmon(self, *words: str) -> Done:
+        return ended(self.start(*words))
+
+
+def ended(process: subprocess.Popen[str]) -> Done:
+    """The end of a started command."""
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert "Traceback" not in err, f"found a traceback, expected one clear message:\n{err}"
+    return Done(process.returncode, out, err)
+
+
+def wait_for(reached: Callable[[], Any], what: str, timeout_s: float = 15, log: Callable[[], str] = str) -> Any:
+    """The first true answer of `reached`; fails with `what` and the log when none comes in time."""
+    until = time.monotonic() + timeout_s
+    while not (found := reached()):
+        assert time.monotonic() < until, f"waited {timeout_s:g} s for {what}; the log says:\n{log()}"
+        time.sleep(0.05)
+    return found
+
+
+@contextmanager
+def held(code: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has run `code` and now waits, holding what it has opened."""
+    script = f"{code}\nprint('ready', flush=True)\ninput()"
+    other = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        yield other
+    finally:
+        other.kill()
+        other.communicate()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "project")

@@ -67,7 +67,7 @@ def facts(alert: Alert, results: Sequence[ResultRecord], background: Background)
         runbook=main.runbook,
         description=main.description and cut(main.description, TEXT_LIMIT),
         declared_at=f"{main.source_path}:{main.source_line}",
-        sql=cut(";\n".join(main.sql), SQL_LIMIT) or None,
+        sql=cut(main.reproduce or "", SQL_LIMIT) or None,
         last_good=_last_good(background.last_good),
         recent=background.recent[-RECENT_POINTS:],
         members=tuple(_member(key, alert.members[key]) for key in sorted(alert.members))[-LISTED_MEMBERS:],

@@ -51,8 +51,11 @@ def sections(found: Explanation) -> Iterator[tuple[str, Sequence[Row]]]:
         yield "Before", [(_when(record), f"{record.verdict.upper()}  {_observed(record)}") for record in found.earlier]
     yield "Alert, as it is now", [row for alert in found.alerts for row in _alert(alert)] or [("alert", "none: it never had a bad outcome")]
     yield "Incident", list(_incident(found))
+    shown = dict.fromkeys(record.reproduce for record in found.results if record.reproduce)
+    if shown:
+        yield "To see it for yourself", [("", line) for sql in shown for line in sql.splitlines()]
     statements = dict.fromkeys(sql for record in found.results for sql in record.sql)
-    yield "SQL", [("", line) for sql in statements for line in sql.splitlines()] or [("", "none was sent")]
+    yield "SQL that ran", [("", line) for sql in statements for line in sql.splitlines()] or [("", "none was sent")]
 
 
 def _about(record: ResultRecord) -> Iterator[Row]:

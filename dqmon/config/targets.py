@@ -99,9 +99,6 @@ def _place_dataset(entry: Entry, facts: Facts) -> Placed | None:
             entry.line_of("warehouse"), f"unknown warehouse {name!r}", suggest(name, facts.warehouses) or "declare it in dqmon.yaml"
         )
         return None
-    if _QUOTED_STAR in entry.subject:
-        report.error(line, f"{entry.subject!r} is not a dataset; no name holds NUL")
-        return None
     text = _QUOTED.sub(lambda found: found[0].replace("*", _QUOTED_STAR), entry.subject)
     try:
         table = facts.table(name, text)

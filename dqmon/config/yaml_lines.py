@@ -21,6 +21,8 @@ MAX_COPIES = 10_000
 _TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 _TOO_DEEP_HINT = "no key of dqmon needs that"
 _BRACKETS = re.compile(r"""[\[\]{}]|"(?:[^"\\]|\\.)*"|'[^']*'""")
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
+"""PostgreSQL takes no NUL in a text, and halves of surrogate pairs have no UTF-8: escapes in quotes can make both."""
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {word: value for value, words in ((True, "true True TRUE"), (False, "false False FALSE")) for word in words.split()}
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -147,6 +149,8 @@ class _Reader:
         if event.tag is not None and event.tag != "!":
             raise self._refused(event, f"tags such as {str(event.tag)!r} are not allowed", "write the plain value")
         if isinstance(event, ScalarEvent):
+            if _UNSTORABLE.search(event.value):
+                self._report.error(event.start_mark.line + 1, f"{event.value!r} holds NUL or half a character", "leave that out")
             value: object = scalar(event.value) if event.implicit[0] else event.value
             before = self._nodes
         else:

@@ -268,7 +268,7 @@ class LoadEvidence:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One judged check, for one partition and segment."""
+    """One judged check, for one partition and segment. `reproduce` is the statement that shows a bad one, of this check alone."""
 
     id: str
     check: Check
@@ -288,6 +288,7 @@ class CheckResult:
     is_ad_hoc: bool = False
     as_of: Literal["current_contents"] | None = None
     baseline: tuple[str, ...] = ()
+    reproduce: str | None = None
 
     @property
     def sql(self) -> tuple[str, ...]:

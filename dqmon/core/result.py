@@ -60,6 +60,7 @@ class ResultRecord:
     baseline: tuple[str, ...]
     caused_by: str | None = None
     reused: str | None = None
+    reproduce: str | None = None
 
     @property
     def subject(self) -> str:
@@ -111,6 +112,7 @@ def record(result: CheckResult) -> ResultRecord:
         is_ad_hoc=result.is_ad_hoc,
         as_of=result.as_of,
         baseline=result.baseline,
+        reproduce=result.reproduce,
     )
 
 

@@ -65,6 +65,7 @@ class Measured:
     def take(self, other: Measured) -> None:
         """Adds what was measured of other tables."""
         self.by_request.update(other.by_request)
+        self.columns.update(other.columns)
         self.statements += other.statements
 
 
@@ -121,7 +122,7 @@ def plan_scans(warehouse: Warehouse, session: Session, requests: Iterable[Metric
     scans = []
     for scan in plan(possible, partial(fits, caps=warehouse.capabilities)):
         try:
-            scans.append((scan, _compile(scan, columns, warehouse, at)))
+            scans.append((scan, compile_with(scan, columns, warehouse, at)))
         except errors.WarehouseError as e:
             scans.append((scan, None))
             log.debug("scan does not compile as a whole", table=str(scan.table), error=str(e))
@@ -151,7 +152,7 @@ def _missing(table: TableRef, names: tuple[str, ...], columns: tuple[Column, ...
     return None
 
 
-def _compile(scan: Scan, columns: Mapping[TableRef, tuple[Column, ...]], warehouse: Warehouse, at: datetime) -> CompiledScan | None:
+def compile_with(scan: Scan, columns: Mapping[TableRef, tuple[Column, ...]], warehouse: Warehouse, at: datetime) -> CompiledScan | None:
     """The statement of a scan; None for METADATA, which the look-up has answered already."""
     metric = scan.metrics[0]
     if metric.kind is MetricKind.METADATA:
@@ -179,7 +180,7 @@ class _Measuring:
         at, started = self.clock(), perf_counter()
         sql: str | None = None
         try:
-            compiled = _compile(scan, self.done.columns, self.warehouse, at)
+            compiled = compile_with(scan, self.done.columns, self.warehouse, at)
             if compiled is None:
                 answers = self._catalogue(scan)
             else:

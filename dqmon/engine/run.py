@@ -18,6 +18,7 @@ from dqmon.core.table import TableRef
 from dqmon.engine.judge import Run, Task, judge, keyless, requests, windows
 from dqmon.engine.knowledge import gather
 from dqmon.engine.measure import Measured, measure
+from dqmon.engine.reproduce import with_reproduction
 from dqmon.store import alerts, measurements, results, runs, schemas, slots
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def evaluate(environment: Environment, run: Run, tasks: Sequence[Task], progress
     started_at = environment.clock()
     measured = _measure_all(environment, tasks, clock, progress)
     knowledge = gather(environment, tasks, measured, clock())
-    found = tuple(result for task in tasks for result in judge(task, run, measured.by_request, knowledge, environment.new_id))
+    judged = (result for task in tasks for result in judge(task, run, measured.by_request, knowledge, environment.new_id))
+    found = tuple(with_reproduction(result, environment.warehouses, measured.columns) for result in judged)
     every = tuple(m for group in measured.by_request.values() for m in group)
     return RunOutcome(run, tuple(tasks), found, every, measured.statements, started_at, environment.clock())
 

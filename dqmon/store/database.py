@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +139,11 @@ class Database:
         @sa.event.listens_for(engine, "connect")
         def settings(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # transactions are begun below, never by the driver
-            for pragma in (*(() if "uri" in self.url.query else ("journal_mode=WAL",)), "synchronous=NORMAL", "foreign_keys=ON"):
+            if "uri" not in self.url.query:
+                # The mode stays in the file, so that whoever holds the lock at a common first start sets it for all.
+                with suppress(sqlite3.OperationalError):
+                    connection.execute("PRAGMA journal_mode=WAL")
+            for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
                 connection.execute(f"PRAGMA {pragma}")
 
         @sa.event.listens_for(engine, "begin")

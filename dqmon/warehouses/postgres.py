@@ -109,7 +109,9 @@ class PostgresSession(SqlSession):
         match getattr(getattr(error, "orig", None), "sqlstate", None) or "":
             case "57014":
                 return QueryTimeout(f"the statement passed its limit of {timeout_s:g} s and was cancelled on the server")
-            case "42501" | "25006":
+            case "42501":
+                return PermissionDenied(f"{one_line(error)}; grant the warehouse's user SELECT on the table and USAGE on its schema")
+            case "25006":
                 return PermissionDenied(one_line(error))
             case "42P01" | "3F000":
                 return TableMissing(one_line(error))

@@ -287,3 +287,14 @@ def test_another_first_warehouse_is_refused_until_it_is_taken(world: World) -> N
     with world.app() as app:
         app.migrate("lake")
     assert [record.check_id for record in world.check().records] == ["main.orders.row_count"]
+
+
+def test_a_bad_result_says_the_statement_that_shows_it(world: World) -> None:
+    world.checks(*THIRTY, "completeness: {name: all, column: ref, filter: 'id < 50'}")
+    world.sql("update orders set ref = null where id < 40")
+    bad = {r.check_id: r for r in world.check().records if r.verdict is Verdict.FAIL}
+    assert set(bad) == {"main.orders.completeness.ref", "main.orders.completeness.ref.all"}
+    with duckdb.connect(str(world.root / "data/warehouse.duckdb")) as connection:
+        seen = {id_: connection.execute(record.reproduce).fetchall() for id_, record in bad.items()}
+    assert {id_: 40 in rows[0] for id_, rows in seen.items()} == dict.fromkeys(bad, True)
+    assert all(len(record.reproduce) < 250 for record in bad.values())

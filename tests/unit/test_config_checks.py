@@ -303,7 +303,7 @@ MISTAKES = [
         "completeness checks a dataset, not a pipeline; put it under datasets:",
     ),
     ("version: 1\ningestion:\n  - pipeline: blind/x\n    checks:\n      - orphan_load\n", 5, "which the source 'blind' cannot tell"),
-    ('version: 1\ndatasets:\n  - dataset: "a\\0b"\n    checks: [schema_drift]\n', 3, "no name holds NUL"),
+    ('version: 1\ndatasets:\n  - dataset: "a\\0b"\n    checks: [schema_drift]\n', 3, "'a\\x00b' holds NUL"),
     (entry("schema_drift", "filter: a = 1; drop table x\n"), 4, "filter: the SQL"),
     (entry("schema_drift", 'filter: "a = 1) or (b = 2"\n'), 4, "filter: the SQL"),
     (entry("row_count:\n          min: 1\n          filter: select"), 7, "filter: the SQL"),

@@ -115,6 +115,8 @@ def test_an_alias_stands_for_its_anchor() -> None:
         ("1: x\n", 1, "a key must be text"),
         ("[a, b]: x\n", 1, "a key must be text"),
         ("a: 1\nb: \x01\n", 2, "not YAML"),
+        ('a: 1\nb: "x\\0y"\n', 2, "'x\\x00y' holds NUL"),
+        ('a: 1\n"b\\ud800": 2\n', 2, "half a character"),
     ],
 )
 def test_what_is_refused_has_a_line_and_a_reason(text: str, line: int | None, words: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -113,7 +114,7 @@ class SqlSession(ABC):
 def one_line(error: BaseException) -> str:
     """An engine's own words without the statement, on one line, shortened."""
     origin = getattr(error, "orig", None) or error
-    text = " ".join(str(origin).split("\n\nLINE ")[0].split())
+    text = " ".join(re.sub(r"\n+LINE \d+:.*\n *\^", "", str(origin)).split())
     return text[:MESSAGE_LIMIT] or type(origin).__name__
 
 

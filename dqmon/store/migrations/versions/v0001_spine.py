@@ -331,6 +331,7 @@ def _results() -> None:
         sa.Column("baseline", sa.Text, nullable=False, comment="the points that an anomaly verdict rests on"),
         sa.Column("caused_by", sa.Text),
         sa.Column("reused", sa.Text),
+        sa.Column("reproduce", sa.Text, comment="of a bad result: the statement that shows it"),
         sa.Column("day", sa.Date, nullable=False, comment="the day that the result counts for in dq_daily_score"),
         sa.Column("version", sa.Integer, nullable=False, comment="1, and one more for each time that the partition was judged again"),
         sa.Column("is_current", sa.Boolean, nullable=False, comment="the newest version; never of an ad-hoc run"),

@@ -1,0 +1,36 @@
+"""The statement by which a person sees for themselves what a bad result saw: that check's alone, not the fused one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dqmon.core.check import CheckResult
+from dqmon.core.metric import MetricKind
+from dqmon.core.plan import plan
+from dqmon.core.table import Column, TableRef
+from dqmon.engine.measure import compile_with
+from dqmon.errors import WarehouseError
+from dqmon.sql.compile import fits
+from dqmon.sql.text import literal_sql
+
+if TYPE_CHECKING:
+    from dqmon.core.protocols import Warehouse
+
+
+def with_reproduction(
+    result: CheckResult, warehouses: Mapping[str, Warehouse], columns: Mapping[TableRef, tuple[Column, ...]]
+) -> CheckResult:
+    """The result with its statement, values inlined, if it is bad and was measured by one; else as it is. Runs nothing."""
+    wanted = dict.fromkeys(m.request for m in result.measurements if m.request.metric.kind is not MetricKind.METADATA)
+    if not result.verdict.is_bad or not wanted:
+        return result
+    warehouse = warehouses[result.measurements[0].request.table.warehouse]
+    scans = plan(wanted, partial(fits, caps=warehouse.capabilities))
+    try:
+        compiled = [compile_with(scan, columns, warehouse, result.measured_at) for scan in scans]
+    except WarehouseError:
+        return result
+    return replace(result, reproduce=";\n".join(literal_sql(one.statement, warehouse.dialect) for one in compiled if one))

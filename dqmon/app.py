@@ -197,8 +197,13 @@ class App(AbstractContextManager["App"]):
 
     def run_daemon(self) -> int:
         """Runs until SIGTERM or SIGINT; returns the exit code. UsageError when a daemon has this SQLite store already."""
-        loaded = iter((self,))
-        return Service(self.database, lambda: (next(loaded, None) or self._again()).setup()).run()
+        first = [self]
+
+        def load_setup() -> Setup[RunOutcome]:
+            app = first.pop() if first else self._again()
+            return app.setup()
+
+        return Service(self.database, load_setup).run()
 
     def scheduler(self) -> Scheduler[RunOutcome]:
         """The daemon's scheduler on this app's clock, everything in the caller's thread: for a virtual clock."""

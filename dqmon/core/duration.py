@@ -39,7 +39,6 @@ def write_duration(seconds: int) -> str:
     return f"{seconds}s"
 
 
-
 def _seconds(value: object, info: ValidationInfo) -> int:
     """Whole seconds stay as they are where Python gives them; in a file every duration has its unit."""
     return value if type(value) is int and info.mode == "python" else parse_duration(value)

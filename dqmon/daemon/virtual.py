@@ -19,6 +19,7 @@ class VirtualClock:
         self.at = start
 
     def __call__(self) -> datetime:
+        """The instant."""
         return self.at
 
 

@@ -24,10 +24,10 @@ class SlackError(Exception):
 class FakeSlack:
     """One workspace: a bot token with scopes, channels by name and ID, one webhook."""
 
-    def __init__(self, token="xoxb-fake", webhook_path="/services/T0/B0/secret"):
+    def __init__(self, token="xoxb-fake", webhook_path="/services/T0/B0/secret", scopes=None):
         self.token = token
         self.webhook_path = webhook_path
-        self.scopes = {"chat:write", "channels:history"}
+        self.scopes = {"chat:write", "channels:history"} if scopes is None else set(scopes)
         self.channels = {"C0DATA": "#data-quality", "C0OPS": "#ops"}
         self.not_in = {"C0OPS"}
         self.archived: set[str] = set()

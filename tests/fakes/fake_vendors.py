@@ -1,8 +1,8 @@
 """Slack and PagerDuty in one real server: HTTP for Slack, HTTPS for PagerDuty (its client insists), with scripted faults.
 
 In a test: `with Vendors() as vendors: ...`. As a program: `python tests/fakes/fake_vendors.py --port 8900 --ca-file ca.pem`
-prints one line of JSON with both URLs; GET /_state answers what the vendors know, POST /_faults scripts faults, POST /_reset
-forgets all. Shares no code with dqmon.
+prints one line of JSON with both URLs; GET /_state answers what the vendors know, GET /_idle only when the requests before it
+are through, POST /_faults scripts faults, POST /_reset forgets all. Shares no code with dqmon.
 """
 
 import argparse
@@ -41,8 +41,9 @@ class Fault:
 
 
 class Vendors:
-    def __init__(self, port=0, ca_file=None, routing_keys=None):
-        self.slack, self.pagerduty = FakeSlack(), FakePagerDuty(routing_keys)
+    def __init__(self, port=0, ca_file=None, routing_keys=None, slack_scopes=None):
+        self.slack_scopes = slack_scopes
+        self.slack, self.pagerduty = FakeSlack(scopes=slack_scopes), FakePagerDuty(routing_keys)
         self.faults: dict[str, deque] = defaultdict(deque)
         self.requests: list[dict] = []
         self.lock = threading.Lock()
@@ -74,7 +75,7 @@ class Vendors:
 
     def reset(self):
         with self.lock:
-            self.slack, self.pagerduty = FakeSlack(), FakePagerDuty(self.pagerduty.routing_keys)
+            self.slack, self.pagerduty = FakeSlack(scopes=self.slack_scopes), FakePagerDuty(self.pagerduty.routing_keys)
             self.faults.clear()
             self.requests.clear()
 
@@ -103,6 +104,15 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.vendors = vendors
         self.context = context
+        self.open = set()
+
+    def process_request(self, request, client_address):
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        super().shutdown_request(request)
+        self.open.discard(request)
 
     def finish_request(self, request, client_address):
         if not self.context:
@@ -123,6 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
+        # Connections are accepted in the order they were made, so every earlier one is known here.
+        while self.path == "/_idle" and len(self.server.open) > 1 and not self.server.vendors.stopping.wait(0.001):
+            pass
         self._reply(200, "application/json", json.dumps(self.server.vendors.state()).encode())
 
     def do_POST(self):
@@ -171,8 +184,9 @@ def main():
     parser.add_argument("--port", type=int, default=0, help="of Slack's HTTP; PagerDuty's HTTPS has the next one")
     parser.add_argument("--ca-file", help="where to write the CA certificate that PagerDuty's HTTPS is signed by")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
+    parser.add_argument("--slack-scopes", type=lambda text: text.split(","), help="of the bot token, with commas")
     arguments = parser.parse_args()
-    with Vendors(arguments.port, arguments.ca_file) as vendors:
+    with Vendors(arguments.port, arguments.ca_file, slack_scopes=arguments.slack_scopes) as vendors:
         urls = {"slack_url": vendors.slack_url, "pagerduty_url": vendors.pagerduty_url, "ca_file": str(vendors.ca_file)}
         print(json.dumps(urls), flush=True)
         if arguments.with_parent:

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 PACKAGE = Path(__file__).parents[2]
 
 
@@ -101,7 +99,3 @@ def held(code: str) -> Iterator[subprocess.Popen[str]]:
         other.kill()
         other.communicate()
 
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "project")

@@ -11,38 +11,29 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from dqmon.alerts.correlate import acknowledge, close_by_hand
 from dqmon.config.project import Project, load, load_project
 from dqmon.config.registries import Registries
 from dqmon.core.check import Check, PipelineRef
-from dqmon.core.incident import Incident, IncidentState
 from dqmon.core.lineage import Lineage
 from dqmon.core.selector import Selector
 from dqmon.core.table import Column, TableRef, table_ref
-from dqmon.daemon.leader import Candidate
-from dqmon.daemon.scheduler import Scheduler
-from dqmon.daemon.service import Service
-from dqmon.daemon.work import Setup, Work, timed
-from dqmon.daemon.workers import Inline
 from dqmon.engine.environment import Environment
 from dqmon.engine.judge import Task
 from dqmon.engine.listing import Listing, list_targets
-from dqmon.engine.notify import settle
 from dqmon.engine.on_demand import CheckReport
 from dqmon.engine.on_demand import check as run_now
-from dqmon.engine.preview import PlannedStatement, preview
-from dqmon.engine.retention import Policy
 from dqmon.engine.run import Progress, RunOutcome
-from dqmon.engine.scheduled import Scheduled
 from dqmon.engine.select import select
-from dqmon.engine.tell import tell_now
-from dqmon.errors import ConfigError, NotifyError, UsageError
-from dqmon.store import incidents, meta, schemas
+from dqmon.errors import ConfigError, UsageError
+from dqmon.store import meta
 from dqmon.store.database import Database
 from dqmon.telemetry import Log
 
 if TYPE_CHECKING:
     from dqmon.core.protocols import Channel, Source, Warehouse
+    from dqmon.daemon.scheduler import Scheduler
+    from dqmon.daemon.work import Setup
+    from dqmon.engine.preview import PlannedStatement
     from dqmon.store.schemas import Snapshot
 
 log = Log(__name__)
@@ -65,7 +56,10 @@ def new_id() -> str:
 
 
 class App(AbstractContextManager["App"]):
-    """A loaded project with its store, warehouses, sources and channels; each is made when it is first needed."""
+    """A loaded project with its store, warehouses, sources and channels; each is made when it is first needed.
+
+    What only some commands need is imported by their methods, so that `dqmon check` does not pay for the daemon.
+    """
 
     def __init__(self, project: Project, clock: Clock) -> None:
         self.project = project
@@ -149,40 +143,34 @@ class App(AbstractContextManager["App"]):
 
     def plan(self, selector: Selector) -> tuple[PlannedStatement, ...]:
         """The statements that `check` would send now; sends catalogue look-ups only."""
+        from dqmon.engine.preview import preview
+
         now = self.now()
         return preview(self.environment, tuple(Task(check, now) for check in self.select(selector)))
 
     def acknowledge(self, incident_id: str, by: str) -> None:
-        """Says that somebody is at the incident. UsageError when there is none of that id, or it is resolved."""
-        now = self.now()
-        incident = self._incident(incident_id)
-        settle(self.environment, acknowledge(incident, by, now), now)
-        self._deliver()
+        """Says that somebody is at the incident. Raises UsageError and NotifyError."""
+        from dqmon.engine.by_hand import acknowledge_incident
+
+        acknowledge_incident(self.environment, incident_id, by)
 
     def resolve(self, incident_id: str, by: str, still_failing: bool) -> None:
-        """Closes the incident by hand. With `still_failing` its alerts end too, so that the next failure opens a new one."""
-        now = self.now()
-        incident = self._incident(incident_id)
-        settle(self.environment, close_by_hand(incident, by, now), now, ends_alerts=still_failing)
-        self._deliver()
+        """Closes the incident by hand. Raises UsageError and NotifyError."""
+        from dqmon.engine.by_hand import resolve_incident
+
+        resolve_incident(self.environment, incident_id, by, still_failing=still_failing)
 
     def accept_schema(self, dataset: str, by: str) -> tuple[Column, ...]:
         """Takes the columns that the table has now for the accepted ones. Raises UsageError and WarehouseError."""
-        table = self._table(dataset)
-        with self.warehouses[table.warehouse].open() as session:
-            columns = session.columns(table)
-        with self.database.write() as connection:
-            schemas.record(connection, table, columns, self.now())
-            schemas.accept(connection, table, self.now(), by)
-        return columns
+        from dqmon.engine.by_hand import accept_schema
+
+        return accept_schema(self.environment, self._table(dataset), by)
 
     def accepted_schema(self, dataset: str) -> Snapshot:
         """The accepted columns of a dataset, by whom and when. UsageError when none are."""
-        with self.database.read() as connection:
-            found = schemas.accepted_snapshot(connection, self._table(dataset))
-        if found is None:
-            raise UsageError(f"{dataset} has no accepted schema; run its schema_drift check, or type: dqmon schema accept {dataset}")
-        return found
+        from dqmon.engine.by_hand import accepted_schema
+
+        return accepted_schema(self.environment, self._table(dataset))
 
     def migrate(self, default_warehouse: str | None = None) -> tuple[str | None, str]:
         """Brings the store to this version, and takes `default_warehouse` for the one that ids leave out; the versions before and after."""
@@ -197,6 +185,8 @@ class App(AbstractContextManager["App"]):
 
     def run_daemon(self) -> int:
         """Runs until SIGTERM or SIGINT; returns the exit code. UsageError when a daemon has this SQLite store already."""
+        from dqmon.daemon.service import Service
+
         first = [self]
 
         def load_setup() -> Setup[RunOutcome]:
@@ -207,13 +197,21 @@ class App(AbstractContextManager["App"]):
 
     def scheduler(self) -> Scheduler[RunOutcome]:
         """The daemon's scheduler on this app's clock, everything in the caller's thread: for a virtual clock."""
+        from dqmon.daemon.leader import Candidate
+        from dqmon.daemon.scheduler import Scheduler
+        from dqmon.daemon.workers import Inline
+
         return Scheduler(self.database, self.setup(), Inline(), self.now, Candidate("virtual", is_alone=True))
 
     def setup(self) -> Setup[RunOutcome]:
         """What the daemon works with until the next reload."""
-        kept = self.project.settings.retention
-        policy = Policy(**{name: timedelta(seconds=getattr(kept, name)) for name in type(kept).model_fields})
-        scheduled = Scheduled(self.environment, policy, new_id())
+        from dqmon.daemon.work import Setup, Work, timed
+        from dqmon.engine.retention import Policy
+        from dqmon.engine.scheduled import Scheduled
+
+        settings = self.project.settings
+        kept = {name: timedelta(seconds=getattr(settings.retention, name)) for name in type(settings.retention).model_fields}
+        scheduled = Scheduled(self.environment, Policy(**kept), new_id())
         work = Work(
             run_batch=scheduled.run_batch,
             commit=scheduled.commit,
@@ -230,8 +228,8 @@ class App(AbstractContextManager["App"]):
             {check_id: item for check_id, item in found if item is not None},
             {name: 1 if warehouse.capabilities.is_file else warehouse.max_connections for name, warehouse in self.warehouses.items()},
             tuple(self.channels),
-            {name: float(found.options.poll_every) for name, found in self.project.settings.ingestion.items()},
-            self.project.settings.fuse_within_s,
+            {name: float(source.options.poll_every) for name, source in settings.ingestion.items()},
+            settings.fuse_within_s,
             timedelta(minutes=1) if self.listing.unreachable else timedelta(hours=1),
         )
 
@@ -274,20 +272,6 @@ class App(AbstractContextManager["App"]):
         for problem in found.problems:
             log.warning("pattern", problem=str(problem))
         return found.checks, found.lineage
-
-    def _incident(self, id_: str) -> Incident:
-        with self.database.read() as connection:
-            found = incidents.get(connection, id_)
-        if found is None:
-            raise UsageError(f"there is no incident {id_!r}; `dqmon incidents list --state all` names them")
-        if found.state is IncidentState.RESOLVED:
-            raise UsageError(f"the incident {found.id} is resolved already")
-        return found
-
-    def _deliver(self) -> None:
-        problem = tell_now(self.environment)
-        if problem:
-            raise NotifyError(problem)
 
     def _table(self, dataset: str) -> TableRef:
         """`[warehouse:]dataset` as a table of the configuration. UsageError when there is no such warehouse."""

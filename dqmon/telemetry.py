@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import cached_property
 from typing import Any
 
 
@@ -39,19 +40,37 @@ FIELD_LIMIT = 8_192
 
 
 def configure(level: str, *, as_json: bool) -> None:
-    """Sends all logs to stderr, one line a record, control characters escaped (R36)."""
-    import structlog
-
-    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
-
-    def flatten(_: object, __: str, event: Any) -> Any:
-        found = event.get("_record")
-        fields = getattr(found, "fields", {})
-        return event | {key: _clean(value) for key, value in fields.items()}
-
+    """Sends all logs of this level and above to stderr, one line a record, control characters escaped (R36)."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+    handler.setFormatter(_Lines(as_json=as_json))
+    logger = logging.getLogger("dqmon")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False
+
+
+class _Lines(logging.Formatter):
+    """structlog's formatter, made when there is something to log."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._structured.format(record)
+
+    @cached_property
+    def _structured(self) -> logging.Formatter:
+        import structlog
+
+        renderer = structlog.processors.JSONRenderer() if self._as_json else structlog.dev.ConsoleRenderer(colors=False)
+
+        def flatten(_: object, __: str, event: Any) -> Any:
+            found = event.get("_record")
+            fields = getattr(found, "fields", {})
+            return event | {key: _clean(value) for key, value in fields.items()}
+
+        return structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -60,11 +79,6 @@ def configure(level: str, *, as_json: bool) -> None:
                 renderer,
             ]
         )
-    )
-    logger = logging.getLogger("dqmon")
-    logger.handlers[:] = [handler]
-    logger.setLevel(level.upper())
-    logger.propagate = False
 
 
 def _clean(value: object) -> object:

@@ -13,7 +13,6 @@ from typing import IO, TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dqmon.cli import options, output
-from dqmon.cli.report import word
 from dqmon.core.verdict import Severity, Verdict
 from dqmon.errors import UsageError
 
@@ -163,6 +162,8 @@ class _Story:
 
     def _judge(self, records: tuple[ResultRecord, ...]) -> None:
         """One line for the slots of a day and one for each result that has turned bad; days like the one before are gathered."""
+        from dqmon.cli.report import word
+
         self._judged_until = max(record.scheduled_at for record in records)
         day = self._judged_until.astimezone(NEW_YORK)
         bad = {(r.check_id, r.verdict.value): r for r in records if r.verdict in _BAD}
@@ -194,10 +195,12 @@ def _ending() -> None:
     subprocess.run([sys.executable, "-m", "dqmon", "check", "--at", AS_OF], check=False)  # noqa: S603 - our own program
     output.write("")
     output.write("Type next:")
-    for line in (
-        "dqmon incidents list --state all              what was wrong, and when",
-        "dqmon explain main.flights.completeness.dep_time   why this verdict",
-        "dqmon plan                                    the statements behind it",
-        "dqmon validate                                then write your own checks in checks/",
+    for typed, why in (
+        ("source .venv/bin/activate", "so that `dqmon` is found"),
+        ("dqmon incidents list --state all", "what was wrong, and when"),
+        ("dqmon incidents show INCIDENT", "its alerts and every message"),
+        (f"dqmon explain main.flights.completeness.dep_time --at {AS_OF}", "why this verdict"),
+        ("dqmon plan", "the statements behind it"),
+        ("dqmon validate", "after writing your own checks in checks/"),
     ):
-        output.write(f"  {line}")
+        output.write(f"  {typed:<68}{why}")

@@ -43,22 +43,28 @@ def _version(is_asked: bool) -> None:
 
 @PROGRAM.callback()
 def common(
+    context: typer.Context,
+    *,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and log everything.")] = False,
-    log_level: Annotated[str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")] = "",
-    log_format: Annotated[str, typer.Option("--log-format", metavar="FORMAT", help="text or json.")] = "text",
+    log_level: Annotated[
+        str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error; default warning, of `run` info.")
+    ] = "",
+    log_format: Annotated[
+        str, typer.Option("--log-format", metavar="FORMAT", help="text or json; default text, of `run` without a terminal json.")
+    ] = "",
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """Options that stand before every command; logs go to stderr."""
     del version
     if log_level not in ("", "debug", "info", "warning", "error"):
         raise typer.BadParameter(f"{log_level!r} is no level; write debug, info, warning or error", param_hint="--log-level")
-    if log_format not in ("text", "json"):
+    if log_format not in ("", "text", "json"):
         raise typer.BadParameter(f"{log_format!r} is no format; write text or json", param_hint="--log-format")
-    level = "debug" if debug else log_level
-    if level:
-        from dqmon.telemetry import configure
+    from dqmon.telemetry import configure
 
-        configure(level, as_json=log_format == "json")
+    is_daemon = context.invoked_subcommand == run_daemon.NAME
+    level = "debug" if debug else log_level or ("info" if is_daemon else "warning")
+    configure(level, as_json=log_format == "json" or (not log_format and is_daemon and not sys.stderr.isatty()))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from dqmon.core.table import Column, TableRef
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy.sql import ColumnElement, FromClause
+    from sqlalchemy.sql import ColumnElement, FromClause, Select
 
     from dqmon.core.capabilities import Capabilities
 
@@ -30,6 +30,7 @@ class MetricKind(StrEnum):
     AGGREGATE = "aggregate"
     GROUPED = "grouped"
     STATEMENT = "statement"
+    QUERY = "query"
     METADATA = "metadata"
 
 
@@ -67,6 +68,14 @@ class AggregateMetric(Metric):
     """A metric that is one aggregate expression, so that many of them fit in one SELECT."""
 
     kind: ClassVar[MetricKind] = MetricKind.AGGREGATE
+
+    def row_values(self, caps: Capabilities) -> Mapping[str, ColumnElement[Any]]:
+        """Values of a row that are no columns, by a name that no column has; `expression` finds them among its columns.
+
+        Such as a condition that a user has written: in a scan with groups the columns have other names than in the table.
+        """
+        del caps
+        return {}
 
     @abstractmethod
     def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
@@ -127,6 +136,31 @@ class StatementMetric(Metric):
 
 
 @dataclass(frozen=True, slots=True)
+class QueryMetric(Metric):
+    """A metric of the rows that a user's own query returns.
+
+    The query says itself what it reads: filter, partition and segments of the request do not reach into it.
+    """
+
+    kind: ClassVar[MetricKind] = MetricKind.QUERY
+
+    query: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """None that are known: they stand in the query."""
+        return ()
+
+    @abstractmethod
+    def select(self, returned: FromClause) -> Select[Any]:
+        """The statement over the rows that the query returns."""
+
+    @abstractmethod
+    def answer(self, rows: Sequence[tuple[object, ...]]) -> Value:
+        """The value of the statement's rows. Raises QueryFailed for an answer of another shape."""
+
+
+@dataclass(frozen=True, slots=True)
 class MetadataMetric(Metric):
     """A metric that the catalogue answers. The only one so far is the list of columns."""
 
@@ -183,7 +217,7 @@ class MetricRequest:
 class Scan:
     """One statement (or catalogue look-up) that answers all its requests.
 
-    The requests have one table, where, partition column, segment_by and, for GROUPED, one key; STATEMENT has one metric.
+    The requests have one table, where, partition column, segment_by and, for GROUPED, one key; STATEMENT and QUERY have one metric.
     """
 
     kind: MetricKind

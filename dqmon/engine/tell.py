@@ -6,9 +6,7 @@ import secrets
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dqmon.engine.deliver import Ending, deliver_once
-from dqmon.engine.notify import notify_once
-from dqmon.store import leases
+from dqmon.store import alerts, deliveries, groups, leases
 
 if TYPE_CHECKING:
     from dqmon.engine.environment import Environment
@@ -19,8 +17,12 @@ def tell_now(environment: Environment) -> str | None:
 
     While a daemon holds the notify lease, what there is to tell is left to it: queued is success. Raises StoreError.
     """
-    holder = f"check {secrets.token_hex(8)}"
     now = environment.clock()
+    with environment.database.read() as connection:
+        has_news = alerts.unused_events(connection, 1) or groups.due(connection, now)
+        if not has_news and not deliveries.is_due(connection, now, environment.channels):
+            return None
+    holder = f"check {secrets.token_hex(8)}"
     with environment.database.write() as connection:
         epoch = leases.acquire(connection, leases.NOTIFY, holder, now)
     if epoch is None:
@@ -33,10 +35,14 @@ def tell_now(environment: Environment) -> str | None:
 
 
 def _tell(environment: Environment, now: datetime, holder: str) -> str | None:
+    # Only a run with something to tell pays for what renders and sends.
+    from dqmon.engine.deliver import Ending, deliver_once
+    from dqmon.engine.notify import notify_once
+
     while (due := notify_once(environment, now, is_at_once=True)) is not None and due <= now:
         continue
     endings = deliver_once(environment.database, environment.channels, environment.clock, holder)
     late, dead = endings[Ending.RETRIED], endings[Ending.DEAD]
     if not late and not dead:
         return None
-    return f"{late + dead} messages were not delivered ({late} will be tried again, {dead} given up); see `dqmon incidents show`"
+    return f"messages not delivered: {late} will be tried again, {dead} given up; `dqmon incidents show` says why"

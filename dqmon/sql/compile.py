@@ -5,6 +5,7 @@
 | AGGREGATE | `select [segments, bucket,] metrics from table where …` |
 | GROUPED | the same over `(select [segments, bucket,] keys, count(*) … group by …)` |
 | STATEMENT | the same over the metric's join of the rows with the other table's |
+| QUERY | the metric's own over `(the user's query)` |
 
 With segments or partitions, `from` is a subquery that gives them names, so that GROUP BY repeats no parameters.
 """
@@ -18,10 +19,23 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, GroupedMetric, Metric, MetricKind, Partition, Scan, Segment, StatementMetric, Value
+from dqmon.core.metric import (
+    AggregateMetric,
+    GroupedMetric,
+    Metric,
+    MetricKind,
+    Partition,
+    QueryMetric,
+    Scan,
+    Segment,
+    StatementMetric,
+    Value,
+)
 from dqmon.core.table import Column
 from dqmon.errors import TooManySegments
+from dqmon.sql.raw import query
 from dqmon.sql.source import COUNT, OUTSIDE, Source, other_rows
+from dqmon.sql.tables import NamedTable
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement, FromClause, Select
@@ -41,9 +55,12 @@ class CompiledScan:
         """The value of each metric for each partition asked for and segment.
 
         What no row speaks of has the metric's value of no rows: each partition for each segment seen anywhere, and one
-        empty segment when there is none at all. Raises TooManySegments.
+        empty segment when there is none at all. Raises TooManySegments, and QueryFailed for values that are none.
         """
         scan, width = self.scan, len(self.scan.segment_by)
+        if scan.kind is MetricKind.QUERY:
+            asked = _query_of(scan)
+            return {(partition, (), asked): asked.answer(rows) for partition in scan.partitions or (None,)}
         found: dict[tuple[Partition | None, Segment], tuple[object, ...]] = {}
         for row in rows:
             segment = tuple(zip(scan.segment_by, (None if v is None else str(v) for v in row[:width]), strict=True))
@@ -84,8 +101,11 @@ def compile_scan(
     """The SELECT of a scan that is not METADATA; `at` (aware UTC) is when it measures.
 
     `columns` are all of the table's, `other_columns` all of the other table's (STATEMENT only). Raises ColumnMissing,
-    UnsafeSql for the filter, QueryFailed for a column whose type a metric cannot use.
+    UnsafeSql for SQL of the user, QueryFailed for a column whose type a metric cannot use.
     """
+    if scan.kind is MetricKind.QUERY:
+        asked = _query_of(scan)
+        return CompiledScan(scan, asked.select(query(asked.query, NamedTable(scan.table), caps.grammar)))
     source = Source(scan, columns, caps)
     match scan.kind:
         case MetricKind.GROUPED:
@@ -101,12 +121,20 @@ def compile_scan(
 
 def _aggregate(source: Source, at: datetime) -> Select[Any]:
     metrics = [metric for metric in source.scan.metrics if isinstance(metric, AggregateMetric)]
+    for name, value in (item for metric in metrics for item in metric.row_values(source.caps).items()):
+        source.labels[name] = source.labels.get(name, f"dq_column{len(source.labels)}")
+        source.columns[name] = value
     if not source.groups:
         values = [metric.expression(source.columns, source.caps, at) for metric in metrics]
         return _select((), values, source.table).where(*source.where)
     rows = source.rows()
     known = {name: rows.c[label] for name, label in source.labels.items()}
     return _select(source.groups_of(rows), [metric.expression(known, source.caps, at) for metric in metrics], rows)
+
+
+def _query_of(scan: Scan) -> QueryMetric:
+    (metric,) = (metric for metric in scan.metrics if isinstance(metric, QueryMetric))
+    return metric
 
 
 def _grouped(source: Source, caps: Capabilities) -> Select[Any]:

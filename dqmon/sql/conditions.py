@@ -1,4 +1,4 @@
-"""Conditions on one column: missing, out of range; never NULL where it says so."""
+"""Conditions on one column: missing, out of range, one of a list; never NULL where it says so."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
-from dqmon.sql.columns import MOMENTS, NUMBERS, bound, stored
+from dqmon.sql.columns import NUMBERS, bound, stored
 from dqmon.sql.instant import instant
+from dqmon.sql.texts import exact_text, folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,15 +44,20 @@ def is_missing(
     if nan == "missing":
         tests += is_nan(column, caps)
     if values:
-        tests += _is_one_of(column, caps, values)
+        tests.append(is_one_of(column, caps, values))
     if pattern is not None:
-        tests.append(_Matches(_text(column), sa.literal(pattern, sa.String())))
+        tests.append(matches(_text(column), pattern))
     return sa.or_(*tests)
 
 
 def is_nan(column: ColumnElement[Any], caps: Capabilities) -> list[ColumnElement[bool]]:
     """The condition that the value is NaN; none where there is no NaN."""
     return [_IsNan(column)] if caps.has_nan and stored(column).group in (TypeGroup.FLOAT, TypeGroup.DECIMAL) else []
+
+
+def matches(text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+    """True when the regular expression is found anywhere in the text; the syntax is the engine's own."""
+    return _Matches(text, sa.literal(pattern, sa.String()))
 
 
 def is_outside(
@@ -96,26 +102,39 @@ def _moment(text: str | datetime, zone: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
 
 
-def _is_one_of(column: ColumnElement[Any], caps: Capabilities, values: Iterable[MissingValue]) -> list[ColumnElement[bool]]:
-    """Equality with those of the values that the column's type can hold."""
+def is_one_of(
+    column: ColumnElement[Any], caps: Capabilities, values: Iterable[MissingValue], *, ignore_case: bool = False
+) -> ColumnElement[bool]:
+    """Equality with one of the values, read as the column's type is; NULL for NULL.
+
+    Numbers compare exactly, moments as instants, booleans also with 0 and 1 (and numbers also with true and false), all
+    else as text, character by character or without case. A value that the type cannot hold is never equal.
+    """
     group = stored(column).group
-    if group in NUMBERS:
-        numbers = [number for value in values if (number := _number(value)) is not None]
-        return [column.in_([bound(number, column) for number in numbers])] if numbers else []
-    if group in MOMENTS:
-        moments = [datetime.fromisoformat(value) for value in values if isinstance(value, str) and _is_iso(value)]
-        value = instant(column, caps)
-        return [value.in_([bound(_moment(moment, stored(column).zone), value) for moment in moments])] if moments else []
-    return [_text(column).in_([sa.literal(_plain(value), sa.String()) for value in values])]
+    texts = [_plain(value) for value in values]
+    match group:
+        case TypeGroup.BOOLEAN:
+            numbers = {_number(text) for text in texts}
+            return column.in_([bound(value, column) for value in (False, True) if int(value) in numbers])
+        case TypeGroup.INTEGER | TypeGroup.DECIMAL | TypeGroup.FLOAT:
+            held = [n for text in texts if (n := _number(text)) is not None and (group is not TypeGroup.INTEGER or n % 1 == 0)]
+            return column.in_([bound(number, column) for number in held])
+        case TypeGroup.DATE | TypeGroup.TIMESTAMP | TypeGroup.TIMESTAMP_ZONED:
+            value = instant(column, caps)
+            return value.in_([bound(_moment(text, stored(column).zone), value) for text in texts if _is_iso(text)])
+        case _:
+            text, plain = folded(exact_text(column), texts) if ignore_case else (exact_text(column), texts)
+            return text.in_([sa.literal(value, sa.String()) for value in plain])
 
 
 def _plain(value: MissingValue) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _number(value: MissingValue) -> Decimal | None:
+def _number(text: str) -> Decimal | None:
+    """The number that a text is, 1 and 0 for true and false."""
     try:
-        number = Decimal(str(value))
+        number = Decimal({"true": "1", "false": "0"}.get(text, text))
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
@@ -154,8 +173,6 @@ def _isnan(element: _IsNan, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class _Matches(FunctionElement[bool]):
-    """True when the regular expression is found anywhere in the text; the syntax is the engine's own."""
-
     type = sa.Boolean()
     inherit_cache = True
     name = "matches"

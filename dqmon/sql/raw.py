@@ -1,4 +1,4 @@
-"""The one gate for SQL that users write (`filter`): parsed, one boolean expression, reads only (R31).
+"""The one gate for SQL that users write (filters, conditions, queries): parsed, one expression or one SELECT, reads only (R31).
 
 It is the first of several nets: statements also run read-only, alone, with a timeout, and are rolled back.
 """
@@ -7,24 +7,33 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
 from dqmon.errors import UnsafeSql
+from dqmon.sql.tables import NamedTable
 
 if TYPE_CHECKING:
-    from sqlalchemy.sql import ColumnElement
+    from collections.abc import Callable
+
+    from sqlalchemy.sql import ColumnElement, FromClause
+    from sqlalchemy.sql.compiler import SQLCompiler
     from sqlglot import exp
+    from sqlglot.tokens import Token
 
 LENGTH_LIMIT = 20_000
-"""Characters of one condition; longer ones are generated and belong in a view."""
+"""Characters of one text; longer ones are generated and belong in a view."""
+
+DATASET = "{dataset}"
+"""What a query writes in place of the table that it is declared for."""
 
 _FORBIDDEN = re.compile(
     # PostgreSQL: server files, other sessions, settings, sleeping, locks; large objects; other servers; sequences; SQL in a text.
     r"pg_.*|lo_.*|lo|dblink.*|nextval|setval|lastval|currval|set_config|txid_.*|.*_to_xml.*|ts_stat|crosstab.*|xpath_table|binary_upgrade_.*|"
     # DuckDB: files, its own state, SQL in a text, environment, secrets.
-    r"read_.*|.*_scan|scan_.*|sniff_.*|glob|parquet_.*|duckdb_.*|pragma_.*|query|query_table|json_execute.*|getenv|which_secret|"
+    r"read_.*|.*_scan|scan_.*|sniff_.*|glob|parquet_.*|duckdb_.*|pragma_.*|query|dqmon_dataset|query_table|json_execute.*|getenv|which_secret|"
     r"getvariable|http_.*|iceberg_.*|delta_.*|st_read.*|shellfs.*|write_.*|checkpoint|force_checkpoint|"
     # SQLite: code, files.
     r"load_extension|readfile|writefile|edit|fts3_tokenizer|zipfile|lsdir|fsdir|eval|sqlite_.*|"
@@ -39,7 +48,14 @@ _PATH = re.compile(r"[/\\:*?.$]")
 _PARAMETER = re.compile(r"%\([^)]*\)s")
 """What the drivers' own parameters look like; in a text it would be taken for one."""
 
-_FORM = "write one condition on the rows, such as \"status = 'paid' and amount > 0\""
+_AGGREGATES = frozenset({"total", "every", "json_group_array", "json_group_object"})
+"""Aggregates that sqlglot takes for functions of one row."""
+
+_PLACE = "dqmon_dataset"
+"""The name that stands for DATASET while a query is parsed."""
+
+_CONDITION = "write one condition on the rows, such as \"status = 'paid' and amount > 0\""
+_QUERY = 'write one SELECT that returns the bad rows, such as "select * from {dataset} where amount < 0"'
 
 
 def condition(text: str, grammar: str = "") -> ColumnElement[bool]:
@@ -48,14 +64,81 @@ def condition(text: str, grammar: str = "") -> ColumnElement[bool]:
     `grammar` is the engine's name in sqlglot. Raises UnsafeSql, which says what was found, when the text is anything but
     one expression of known harmless parts.
     """
-    _check(text, grammar)
+    _check_condition(text, grammar)
     # On a line of its own, so that nothing in the text can reach the closing parenthesis.
     # Without the type Boolean, of which SQLAlchemy makes `(…) = 1` on SQLite.
     return sa.literal_column(f"({text}\n)")
 
 
+def query(text: str, table: NamedTable, grammar: str = "") -> FromClause:
+    """The query in brackets, to select from; each DATASET in it is the quoted table, everything else is taken as it is.
+
+    Raises UnsafeSql, which says what was found, when the text is anything but one SELECT (WITH, UNION) of known harmless parts.
+    """
+    _check_query(text, grammar)
+    return _Written(text, table)
+
+
+def refused_by_all(gate: Callable[[str, str], object], text: str) -> str | None:
+    """Why `gate` takes the text in no engine's grammar; None when one does: what can be said before the engine is known."""
+    problem = None
+    for grammar in ("", "postgres", "duckdb", "sqlite"):
+        try:
+            gate(text, grammar)
+        except UnsafeSql as e:
+            problem = problem or str(e)
+        else:
+            return None
+    return problem
+
+
+class _Written(sa.TableClause):
+    """A query as it was written, in FROM."""
+
+    inherit_cache = False
+
+    def __init__(self, text: str, table: NamedTable) -> None:
+        super().__init__("dq_query")
+        self.text = text
+        self.table = table
+
+
+@compiles(_Written)
+def _in_brackets(element: _Written, compiler: SQLCompiler, *, asfrom: bool = False, ashint: bool = False, **kw: Any) -> str:
+    del kw
+    if not (asfrom or ashint):
+        return ""
+    # On lines of its own and without colons or percent signs that would mean something to the driver.
+    text = compiler.escape_literal_column(element.text).replace(DATASET, compiler.process(element.table, asfrom=True))
+    return f"(\n{text}\n) AS dq_query"
+
+
 @lru_cache(4_096)
-def _check(text: str, grammar: str) -> None:
+def _check_condition(text: str, grammar: str) -> None:
+    from sqlglot import exp
+
+    root, _ = _parsed(text, grammar, _CONDITION)
+    if not _is_condition(root):
+        raise UnsafeSql(f"the SQL {_shown(text)} is no condition; {_CONDITION}")
+    for node in root.walk(prune=lambda node: isinstance(node, exp.Query)):
+        if isinstance(node, exp.AggFunc | exp.Window) or (isinstance(node, exp.Anonymous) and node.name.lower() in _AGGREGATES):
+            raise UnsafeSql(f"the SQL {_shown(text)} has {node.sql()}, which looks at more than one row; {_CONDITION}")
+
+
+@lru_cache(4_096)
+def _check_query(text: str, grammar: str) -> None:
+    from sqlglot import exp
+
+    root, tokens = _parsed(text.replace(DATASET, _PLACE), grammar, _QUERY)
+    places = sum(token.token_type.name == "VAR" and token.text == _PLACE for token in tokens)
+    if places != text.count(DATASET) or _PLACE in text.lower():
+        raise UnsafeSql(f"the SQL {_shown(text)} has {DATASET} inside of a text or a name; it stands for the table only")
+    if not isinstance(root, exp.Select | exp.SetOperation | exp.Subquery):
+        raise UnsafeSql(f"the SQL {_shown(text)} is no SELECT; {_QUERY}")
+
+
+def _parsed(text: str, grammar: str, form: str) -> tuple[exp.Expr, list[Token]]:
+    """The one harmless expression or statement that the text is, and its tokens; `form` says what should have been written."""
     import logging
 
     import sqlglot
@@ -65,21 +148,22 @@ def _check(text: str, grammar: str) -> None:
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
     if not text.strip() or len(text) > LENGTH_LIMIT or any(c < " " and c not in "\t\r\n" for c in text):
-        raise UnsafeSql(f"the SQL {_shown(text)} is empty, longer than {LENGTH_LIMIT:,} characters or has control characters; {_FORM}")
+        raise UnsafeSql(f"the SQL {_shown(text)} is empty, longer than {LENGTH_LIMIT:,} characters or has control characters; {form}")
     try:
         tokens = sqlglot.tokenize(text, read=grammar or None)
         roots = sqlglot.parse(text, read=grammar or None)
     except (errors.SqlglotError, RecursionError) as e:
-        raise UnsafeSql(f"the SQL {_shown(text)} cannot be understood ({str(e).splitlines()[0]}); {_FORM}") from e
+        raise UnsafeSql(f"the SQL {_shown(text)} cannot be understood ({str(e).splitlines()[0]}); {form}") from e
     if any(token.comments or token.token_type.name == "SEMICOLON" for token in tokens) or len(roots) != 1:
-        raise UnsafeSql(f"the SQL {_shown(text)} has a semicolon or a comment; {_FORM}")
+        raise UnsafeSql(f"the SQL {_shown(text)} has a semicolon or a comment; {form}")
     if _PARAMETER.search(text):
         raise UnsafeSql(f"the SQL {_shown(text)} has %(…)s, which reads as a parameter; write '%(' || '…)s'")
-    if roots[0] is None or not _is_condition(roots[0]):
-        raise UnsafeSql(f"the SQL {_shown(text)} is no condition; {_FORM}")
+    if roots[0] is None:
+        raise UnsafeSql(f"the SQL {_shown(text)} says nothing; {form}")
     for node in roots[0].walk():
         if problem := _problem(node):
-            raise UnsafeSql(f"the SQL {_shown(text)} has {problem}, which may do more than read rows; {_FORM}")
+            raise UnsafeSql(f"the SQL {_shown(text)} has {problem}, which may do more than read rows; {form}")
+    return roots[0], tokens
 
 
 def _is_condition(root: exp.Expr) -> bool:
@@ -100,7 +184,8 @@ def _problem(node: exp.Expr) -> str | None:
         return f"a {node.key} statement"
     if isinstance(node, exp.Placeholder | exp.Parameter | exp.SessionParameter):
         return f"a parameter ({node.sql()})"
-    if isinstance(node, exp.Table) and (not isinstance(node.this, exp.Identifier) or _PATH.search(node.name)):
+    is_named = isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier | exp.GenerateSeries)
+    if isinstance(node, exp.Table) and (not is_named or _PATH.search(node.name)):
         return "a file or function in place of a table"
     if isinstance(node, exp.Func):
         names = [node.name] if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc) else [node.key, *type(node).sql_names()]
@@ -111,4 +196,5 @@ def _problem(node: exp.Expr) -> str | None:
 
 
 def _shown(text: str) -> str:
+    text = text.replace(_PLACE, DATASET)
     return repr(text if len(text) <= 200 else text[:200] + "…")  # noqa: PLR2004 - enough to find it by

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +57,9 @@ class Place:
             for statement in statements:
                 connection.execute(statement)
 
-    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "USER": "tester", "LOGNAME": "tester"}
+    def start(self, *words: str, paths: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
+        """Starts a command; `paths` stand before all others on its PYTHONPATH."""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, str(PACKAGE)]), "USER": "tester", "LOGNAME": "tester"}
         command = [sys.executable, "-m", "dqmon", *words]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         return subprocess.Popen(command, cwd=self.root, env=environment, text=True, **streams)

@@ -67,7 +67,7 @@ BAD_FILES = {
         ONE_CHECK.replace("row_count: {min: 1}", "freshness: {column: made, fail_after: 3 hours}"),
         "unit.yaml:5: fail_after: '3 hours' is not a duration; write a number and s, m, h, d or w, such as 90m or 2h",
     ),
-    "percent": (ONE_CHECK.replace("min: 1", 'fail_if: "> 5%"'), "percent.yaml:5: fail_if:"),
+    "percent": (ONE_CHECK.replace("min: 1", 'name: percent, fail_if: "> 5%"'), "percent.yaml:5: fail_if:"),
     "nul": (ONE_CHECK.replace("orders", '"or\\0ders"'), "nul.yaml:3: 'or\\x00ders' holds NUL or half a character; leave that out"),
     "surrogate": (ONE_CHECK.replace("row_count: {min: 1}", 'completeness: {column: "\\ud800"}'), "surrogate.yaml:5: '\\ud800' holds NUL"),
     "raw_nul": (ONE_CHECK.replace("orders", "or\0ders"), "raw_nul.yaml:3: not YAML"),
@@ -89,7 +89,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> Done:
 def test_every_bad_file_is_named_with_what_to_do_and_none_hides_another(refused: Done, name: str) -> None:
     assert refused.out == ""
     assert f"checks/{BAD_FILES[name][1]}" in refused.err
-    about = [line for line in refused.err.splitlines() if f"checks/{name}.yaml" in line]
+    about = [line for line in refused.err.splitlines() if f"checks/{name}.yaml" in line.removeprefix("dqmon: ").partition(": ")[0]]
     assert len(about) == 1, f"found {len(about)} messages about one mistake, expected one: {about}"
 
 
@@ -138,8 +138,7 @@ NO_RIGHT = [
     "revoke all on denied from dq_reader",
 ]
 SLOW = {
-    "duck": "create view slow as select id, (select count(*) from range(10000000) a, range(10000000) b "
-    "where (a.range * b.range) % 7 = 3) as heavy from plain",
+    "duck": "create view slow as select i as id, sha256(sha256(repeat(cast(i as varchar), 100))) as heavy from range(30000000) t(i)",
     "lite": "create view slow as select id, (with recursive n(i) as (select 1 union all select i + 1 from n where i < 10000000000) "
     "select count(*) from n) as heavy from plain",
     "pg": "create view slow as select id, nap() as heavy from plain",
@@ -289,3 +288,171 @@ def test_a_query_of_60_s_with_a_limit_of_1_s_is_gone_within_3_s_and_the_rest_is_
         with sa.create_engine(module_database, poolclass=sa.NullPool).connect() as connection:
             busy = "select count(*) from pg_stat_activity where usename = 'dq_reader' and state = 'active'"
             assert connection.exec_driver_sql(busy).scalar_one() == 0, "the statement still runs on the server"
+
+
+# ---- Surroundings ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(place: Place) -> Place:
+    """A project with one table of one row and one check, which passes."""
+    place.write("config/dqmon.yaml", CONFIG)
+    place.write("checks/orders.yaml", ONE_CHECK)
+    place.sqlite("create table orders (id integer)", "insert into orders values (1)")
+    return place
+
+
+def two_warehouses(place: Place, options: str, checks: str = "[{row_count: {min: 1}}]") -> None:
+    """Adds a warehouse `other` with a check of its table t."""
+    place.write("config/dqmon.yaml", f"{CONFIG}  other: {{{options}}}\n")
+    place.write("checks/other.yaml", f'version: 1\ndatasets:\n  - dataset: "t"\n    warehouse: other\n    checks: {checks}\n')
+
+
+def test_a_warehouse_that_is_down_at_the_start_is_an_error_and_the_others_are_judged(shop: Place) -> None:
+    two_warehouses(shop, "type: postgres, url: 'postgresql://dq:canary-secret@127.0.0.1:9/shop', connect_timeout: 2s")
+    done = shop.dqmon("check", "--format", "json").expect(3)
+    found = done.results()
+    assert found["main.orders.row_count"]["verdict"] == "pass"
+    bad = found["other:public.t.row_count"]
+    assert bad["verdict"] == "error"
+    assert "other: no connection to 127.0.0.1:9/shop" in bad["reason"]
+    assert (bad["source"]["path"], bad["source"]["line"]) == ("checks/other.yaml", 5)
+    assert "canary-secret" not in done.words
+
+
+def test_a_pattern_on_a_warehouse_that_is_down_is_no_silent_pass(shop: Place) -> None:
+    two_warehouses(shop, "type: duckdb, path: data/nothing.duckdb")
+    shop.write("checks/other.yaml", (shop.root / "checks/other.yaml").read_text().replace('"t"', '"main.*"'))
+    done = shop.dqmon("check").expect(3, "patterns are not applied: other: there is no file", "load data into it first", "1 pass")
+    assert "other:" not in done.out
+
+
+def test_a_warehouse_that_goes_down_mid_run_is_an_error_of_what_was_not_measured(shop: Place, module_database: str) -> None:
+    engine = sa.create_engine(module_database, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    role = "dq_dies"
+    with engine.connect() as admin:
+        for statement in ("create schema dies", NAP.replace("nap", "dies.nap"), f"create role {role} login"):
+            admin.exec_driver_sql(statement)
+        for statement in ("a_first as select 1 as x", "b_slow as select dies.nap() as x", "c_last as select 1 as x"):
+            admin.exec_driver_sql(f"create view dies.{statement}")
+        admin.exec_driver_sql(f"grant usage on schema dies to {role}")
+        admin.exec_driver_sql(f"grant select on all tables in schema dies to {role}")
+        url = sa.make_url(module_database).set(username=role, drivername="postgresql").render_as_string(hide_password=False)
+        two_warehouses(shop, f"type: postgres, url: '{url}', max_connections: 1, schema: dies")
+        listed = "".join(f"  - {{dataset: {name}, checks: [{{completeness: {{column: x}}}}]}}\n" for name in ("a_first", "b_slow", "c_last"))
+        shop.write("checks/other.yaml", f"version: 1\ndefaults: {{warehouse: other}}\ndatasets:\n{listed}")
+        process = shop.start("check", "--format", "json")
+        pids = f"select pid from pg_stat_activity where usename = '{role}' and state = 'active' and query like '%%b_slow%%'"
+        wait_for(lambda: admin.exec_driver_sql(pids).all(), "the slow query to run")
+        admin.exec_driver_sql(f"alter role {role} nologin")
+        admin.exec_driver_sql(f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{role}'")
+    found = ended(process).expect(3).results()
+    verdicts = {key: item["verdict"] for key, item in found.items()}
+    assert verdicts == {
+        "main.orders.row_count": "pass",
+        "other:dies.a_first.completeness.x": "pass",
+        "other:dies.b_slow.completeness.x": "error",
+        "other:dies.c_last.completeness.x": "error",
+    }
+    assert "the connection broke" in found["other:dies.b_slow.completeness.x"]["reason"]
+    assert "no connection to" in found["other:dies.c_last.completeness.x"]["reason"]
+
+
+def test_a_locked_duckdb_file_is_an_error_that_names_who_holds_it(shop: Place) -> None:
+    path = shop.root / "data/other.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table t as select 1 as x")
+    two_warehouses(shop, "type: duckdb, path: data/other.duckdb")
+    with held(f"import duckdb\nc = duckdb.connect({str(path)!r})") as other:
+        found = shop.dqmon("check", "--format", "json").expect(3).results()
+    assert found["main.orders.row_count"]["verdict"] == "pass"
+    bad = found["other:main.t.row_count"]
+    assert bad["verdict"] == "error"
+    assert "is held by somebody who writes" in bad["reason"]
+    assert f"PID {other.pid}" in bad["reason"]
+    shop.dqmon("check").expect(0)
+
+
+def test_a_store_that_is_read_only_is_exit_code_4_and_the_verdicts_are_shown(shop: Place) -> None:
+    shop.dqmon("check").expect(0)
+    url = f"sqlite:///file:{shop.root}/.dqmon/dqmon.db?mode=ro&uri=true"
+    shop.write("config/dqmon.yaml", f'{CONFIG}store: {{url: "{url}"}}\n')
+    shop.dqmon("check").expect(4, "1 pass", "the store did not take the results", "it is read-only; give this user the right to write")
+
+
+FULL = """\
+from sqlite3 import dbapi2
+
+def full(*arguments, connect=dbapi2.connect, **options):
+    connection = connect(*arguments, **options)
+    if "dqmon.db" in str(arguments[0]):
+        pages = connection.execute("pragma page_count").fetchone()[0]
+        connection.execute(f"pragma max_page_count = {pages}")
+    return connection
+
+dbapi2.connect = full
+"""
+
+
+def test_a_store_that_is_full_is_exit_code_4_and_the_verdicts_are_shown(shop: Place) -> None:
+    shop.dqmon("check").expect(0)
+    shop.write("sitecustomize.py", FULL)  # the file may not grow any more: SQLite's own way to a full disk
+    shop.write("checks/more.yaml", f"version: 1\ndatasets:\n  - dataset: orders\n    checks:\n{many_checks(400)}")
+    done = ended(shop.start("check", paths=[str(shop.root)]))
+    done.expect(4, "401 pass", "the store did not take the results", "the disk is full, or the file has reached its size limit")
+    (shop.root / "checks/more.yaml").unlink()
+    shop.dqmon("explain", "main.orders.row_count").expect(0, "PASS")
+
+
+def many_checks(count: int) -> str:
+    return "".join(f"      - row_count: {{name: n{number}, min: 1}}\n" for number in range(count))
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_store_that_cannot_be_reached_is_said_without_its_password(shop: Place, command: str) -> None:
+    shop.write("config/dqmon.yaml", f"{CONFIG}store: {{url: 'postgresql+psycopg://dq:canary-secret@127.0.0.1:9/store'}}\n")
+    done = shop.dqmon(command).expect(4, "dqmon: store postgresql+psycopg://dq:***@127.0.0.1:9/store: it cannot be reached; check host, port")
+    assert "canary-secret" not in done.words
+
+
+def test_a_store_of_a_role_that_may_not_write_is_exit_code_4(shop: Place, postgres_database: str) -> None:
+    store = f'{CONFIG}store: {{url: "{postgres_database}"}}\n'
+    shop.write("config/dqmon.yaml", store)
+    shop.dqmon("check").expect(0)
+    shop.write("config/dqmon.yaml", store.replace('"}', '&options=-c%20default_transaction_read_only%3Don"}'))
+    with sa.create_engine(postgres_database, poolclass=sa.NullPool).connect() as connection:
+        connection.exec_driver_sql("create role dq_looks login; grant select on all tables in schema public to dq_looks")
+        connection.commit()
+        looks = sa.make_url(postgres_database).set(username="dq_looks").render_as_string(hide_password=False)
+        shop.write("config/dqmon.yaml", f'{CONFIG}store: {{url: "{looks}"}}\n')
+        shop.dqmon("check").expect(4, "1 pass", "the store did not take the results", "the role may not do this; grant it the rights")
+        connection.exec_driver_sql("drop owned by dq_looks; drop role dq_looks")
+        connection.commit()
+
+
+@pytest.fixture(scope="module")
+def vendors() -> Iterator[Vendors]:
+    with Vendors(routing_keys=["k" * 32]) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("channel", "reason"),
+    [
+        ("{type: slack, token: xoxb-fake, channel: '#gone'}", "Slack: channel_not_found"),
+        ("{type: slack, token: xoxb-wrong, channel: '#ops'}", "Slack: invalid_auth"),
+        ("{type: pagerduty, routing_key: %s}" % ("w" * 32), "HTTP 400: Event object is invalid; 'routing_key' is invalid"),
+    ],
+)
+def test_a_message_that_no_vendor_takes_is_dead_with_its_reason_and_exit_code_4(
+    shop: Place, vendors: Vendors, channel: str, reason: str
+) -> None:
+    base = vendors.pagerduty_url if "pagerduty" in channel else vendors.slack_url
+    more = f"base_url: '{base}', verify: {vendors.ca_file}, allow_private_addresses: true}}"
+    routes = "routes:\n  - {name: rest, default: true, to: [team], group_wait: 0s}\n"
+    shop.write("config/dqmon.yaml", f"{CONFIG}channels:\n  team: {channel[:-1]}, {more}\n{routes}")
+    shop.sqlite("delete from orders")
+    shop.dqmon("check").expect(4, "FAIL", reason, "messages not delivered: 0 will be tried again, 1 given up; `dqmon incidents show` says why")
+    (row,) = [line.split() for line in shop.dqmon("incidents", "list").expect(0).out.splitlines() if "row_count" in line]
+    shop.dqmon("incidents", "show", row[0]).expect(0, f"given up: {reason}")
+    shop.dqmon("explain", "main.orders.row_count").expect(0, f"given up: {reason}")

@@ -101,11 +101,11 @@ class Bench:
             deliveries.add(connection, rows)
 
     def feed(self):
-        """Half of the open groups end and a quarter is updated, while the last senders' leftovers still wait; new ones open."""
+        """A third of the open groups ends and a quarter is updated, while the last senders' leftovers still wait; new ones open."""
         told = []
         for group_id in sorted(self.open):
             draw = self.random.random()
-            told += [(group_id, RESOLVE)] if draw < 0.5 else [(group_id, UPDATE)] if draw < 0.75 else []
+            told += [(group_id, RESOLVE)] if draw < 0.35 else [(group_id, UPDATE)] if draw < 0.6 else []
         new = [f"g{len(self.group_ids) + n}" for n in range(NEW_GROUPS)]
         self.add([*told, *((group_id, TRIGGER) for group_id in new)])
         self.group_ids += new
@@ -125,7 +125,7 @@ class Bench:
         self.database.close()  # a connection must not be shared with a child
         self.now += self.lease
         gate = FORK.Barrier(3)
-        senders = [FORK.Process(target=self.send, args=(gate, is_endless)) for _ in range(2)]
+        senders = [FORK.Process(target=self.send, args=(gate, is_endless), daemon=True) for _ in range(2)]
         for sender in senders:
             sender.start()
         gate.wait(30)
@@ -186,9 +186,11 @@ def main():
         forget_order()
     fake = [sys.executable, str(FAKES / "fake_vendors.py"), "--with-parent", "--slack-scopes", arguments.slack_scopes]
     with subprocess.Popen(fake, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as vendors:
-        bench = Bench(arguments.store_url, arguments.vendor, arguments.seed, json.loads(vendors.stdout.readline()))
-        print(json.dumps(run(bench, arguments.cycles, until_wrong=arguments.unordered)))
-        vendors.stdin.close()
+        try:
+            bench = Bench(arguments.store_url, arguments.vendor, arguments.seed, json.loads(vendors.stdout.readline()))
+            print(json.dumps(run(bench, arguments.cycles, until_wrong=arguments.unordered)))
+        finally:
+            vendors.kill()
 
 
 if __name__ == "__main__":

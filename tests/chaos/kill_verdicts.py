@@ -26,13 +26,13 @@ def pagerduty(rows, vendor):
 def slack(rows, vendor):
     """repeated: messages that stand there twice. excess_posts: more copies of one than attempts that were cut off.
 
-    An edit leaves no message of its own, so only posts and replies are counted.
+    An edit leaves no message of its own, so only posts and replies are counted; it also replaces the words of a marked post.
     """
     copies, repeats, threadless = Counter(), Counter(), 0
     part = {row.id: row.part for row in rows}
     for posted in vendor["messages"]:
         key = posted["metadata"]["event_payload"]["delivery_id"]
-        repeats["unmarked"] += copies[key] > 0 and "(may repeat)" not in posted["text"]
+        repeats["unmarked"] += copies[key] > 0 and not posted["edits"] and "(may repeat)" not in posted["text"]
         threadless += part[key] == "reply" and "thread_ts" not in posted
         copies[key] += 1
     return _common(rows) + Counter(

@@ -84,6 +84,20 @@ def test_only_the_oldest_undone_one_of_a_group_is_claimed(database):
     assert claim(database, token="t4").id == "d2"
 
 
+def test_a_resolve_never_overtakes_its_trigger(database):
+    """Not while another sender has it, not after that one died, and not for being more severe."""
+    add(database, row("d1", severity=Severity.WARNING))
+    assert claim(database, token="t1").id == "d1"
+    add(database, row("d2", RESOLVE, severity=Severity.CRITICAL))
+    assert claim(database, token="t2") is None, "the trigger is under way"
+    later = AT + timedelta(seconds=LEASE_S + 1)
+    again = claim(database, later, "t3")
+    assert (again.id, again.is_uncertain) == ("d1", True)
+    assert claim(database, later, "t4") is None, "the trigger is under way again"
+    assert mark(database, deliveries.mark_sent, again, Receipt(), later)
+    assert claim(database, later, "t5").id == "d2"
+
+
 def test_a_waiting_trigger_holds_its_group_back(database):
     add(database, row("d1"), row("d2", UPDATE))
     mark(database, deliveries.retry, claim(database), AT + timedelta(minutes=5), "HTTP 503")

@@ -5,6 +5,8 @@ from dqmon.sql.metrics.counts import InvalidRangeCount, MissingCount, NonMissing
 from dqmon.sql.metrics.instants import FutureCount, LatestInstant, MaxIngestionDelay
 from dqmon.sql.metrics.keys import CompleteKeyCount, DistinctKeys, DuplicatedKeys, KeyedRows, SurplusRows
 from dqmon.sql.metrics.references import MissingReference
+from dqmon.sql.metrics.texts import InvalidFormatCount, InvalidLengthCount, InvalidPatternCount
+from dqmon.sql.metrics.values import ListedCount, UnlistedCount
 
 __all__ = [
     "ColumnList",
@@ -12,13 +14,18 @@ __all__ = [
     "DistinctKeys",
     "DuplicatedKeys",
     "FutureCount",
+    "InvalidFormatCount",
+    "InvalidLengthCount",
+    "InvalidPatternCount",
     "InvalidRangeCount",
     "KeyedRows",
     "LatestInstant",
+    "ListedCount",
     "MaxIngestionDelay",
     "MissingCount",
     "MissingReference",
     "NonMissingCount",
     "RowCount",
     "SurplusRows",
+    "UnlistedCount",
 ]

@@ -39,7 +39,7 @@ class RowCount(AggregateMetric):
 
 
 @dataclass(frozen=True, slots=True)
-class _ColumnCount(AggregateMetric):
+class ColumnCount(AggregateMetric):
     """A count of rows by one column, with the definition of missing (CHECKS.md).
 
     Missing = NULL, one of `missing_values`, matching `missing_pattern` (a regular expression, found anywhere in the
@@ -63,7 +63,7 @@ class _ColumnCount(AggregateMetric):
 
 
 @dataclass(frozen=True, slots=True)
-class MissingCount(_ColumnCount):
+class MissingCount(ColumnCount):
     """Rows whose value is missing."""
 
     name: ClassVar[str] = "missing_count"
@@ -75,7 +75,7 @@ class MissingCount(_ColumnCount):
 
 
 @dataclass(frozen=True, slots=True)
-class NonMissingCount(_ColumnCount):
+class NonMissingCount(ColumnCount):
     """Rows whose value is not missing."""
 
     name: ClassVar[str] = "non_missing_count"
@@ -87,7 +87,7 @@ class NonMissingCount(_ColumnCount):
 
 
 @dataclass(frozen=True, slots=True)
-class InvalidRangeCount(_ColumnCount):
+class InvalidRangeCount(ColumnCount):
     """Rows whose value is not missing and is below `min` or above `max`, or equal to a bound that is `exclusive`.
 
     Bounds are exact numbers, ISO dates or timestamps as text (without zone: read as the column's own are), or aware

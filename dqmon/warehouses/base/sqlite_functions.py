@@ -1,12 +1,15 @@
-"""The functions that SQLite lacks: instants of text timestamps, and regular expressions with bounds."""
+"""The functions that SQLite lacks: instants of text timestamps, regular expressions with bounds, characters replaced."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Any
 from zoneinfo import ZoneInfo
+
+from dqmon.warehouses.base.sqlite_aggregates import AGGREGATES
 
 TEXT_LIMIT = 4_000
 """Characters of a text that a pattern is tried on: Python's engine cannot be interrupted, and backtracking grows with the text."""
@@ -19,9 +22,18 @@ class Functions:
         self.failure: Exception | None = None
 
     def register(self, connection: sqlite3.Connection) -> None:
-        """Makes `dqmon_instant(value, zone)` and `regexp(pattern, text)` known."""
+        """Makes `dqmon_instant(value, zone)`, `regexp(pattern, text)` and the aggregates of numbers known."""
         connection.create_function("dqmon_instant", 2, self._instant, deterministic=True)
         connection.create_function("regexp", 2, self._matches, deterministic=True)
+        connection.create_function("dqmon_fully_matches", 2, _fully_matches, deterministic=True)
+        connection.create_function("dqmon_translate", 3, _translated, deterministic=True)
+        for name, (arguments, kind) in AGGREGATES.items():
+            made: Any = partial(kind, self._fail)
+            connection.create_aggregate(name, arguments, made)
+
+    def _fail(self, message: str) -> None:
+        self.failure = ValueError(message)
+        raise self.failure
 
     def _instant(self, value: object, zone: str) -> str | None:
         try:
@@ -51,6 +63,19 @@ def _in_utc(value: object, zone: str) -> str:
         raise TypeError(type(value).__name__)
     aware = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
     return aware.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _fully_matches(text: object, pattern: str) -> bool | None:
+    """Whether the whole text matches one of dqmon's own patterns, which need no limits (see `dqmon.sql.texts`)."""
+    return None if text is None else _own(pattern).fullmatch(str(text)) is not None
+
+
+def _translated(text: object, characters: str, others: str) -> str | None:
+    return None if text is None else str(text).translate(_table(characters, others))
+
+
+_own = lru_cache(256)(re.compile)
+_table = lru_cache(256)(str.maketrans)
 
 
 def _bounded(text: str) -> str:

@@ -1,0 +1,74 @@
+"""What people do by hand: acknowledge and close incidents, accept a schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dqmon.alerts.correlate import acknowledge, close_by_hand
+from dqmon.core.incident import Incident, IncidentState
+from dqmon.core.table import Column, TableRef
+from dqmon.engine.notify import settle
+from dqmon.engine.tell import tell_now
+from dqmon.errors import NotifyError, UsageError
+from dqmon.store import incidents, schemas
+
+if TYPE_CHECKING:
+    from dqmon.engine.environment import Environment
+    from dqmon.store.schemas import Snapshot
+
+
+def acknowledge_incident(environment: Environment, incident_id: str, by: str) -> None:
+    """Says that somebody is at the incident, and tells it at once.
+
+    UsageError when there is none of that id, or it is resolved; NotifyError when the message was not delivered.
+    """
+    now = environment.clock()
+    settle(environment, acknowledge(_unresolved(environment, incident_id), by, now), now)
+    _tell(environment)
+
+
+def resolve_incident(environment: Environment, incident_id: str, by: str, *, still_failing: bool) -> None:
+    """Closes the incident until its checks have passed once. With `still_failing` the next failure opens a new one.
+
+    Raises as `acknowledge_incident`.
+    """
+    now = environment.clock()
+    closed = close_by_hand(_unresolved(environment, incident_id), by, now)
+    settle(environment, closed, now, ends_alerts=still_failing)
+    _tell(environment)
+
+
+def accept_schema(environment: Environment, table: TableRef, by: str) -> tuple[Column, ...]:
+    """Takes the columns that the table has now for the accepted ones, and returns them. Raises WarehouseError."""
+    with environment.warehouses[table.warehouse].open() as session:
+        columns = session.columns(table)
+    with environment.database.write() as connection:
+        schemas.record(connection, table, columns, environment.clock())
+        schemas.accept(connection, table, environment.clock(), by)
+    return columns
+
+
+def accepted_schema(environment: Environment, table: TableRef) -> Snapshot:
+    """The accepted columns of a table, by whom and when. UsageError when none are."""
+    with environment.database.read() as connection:
+        found = schemas.accepted_snapshot(connection, table)
+    if found is None:
+        name = table.dataset
+        raise UsageError(f"{name} has no accepted schema; run its schema_drift check, or type: dqmon schema accept {name}")
+    return found
+
+
+def _unresolved(environment: Environment, id_: str) -> Incident:
+    with environment.database.read() as connection:
+        found = incidents.get(connection, id_)
+    if found is None:
+        raise UsageError(f"there is no incident {id_!r}; `dqmon incidents list --state all` names them")
+    if found.state is IncidentState.RESOLVED:
+        raise UsageError(f"the incident {found.id} is resolved already")
+    return found
+
+
+def _tell(environment: Environment) -> None:
+    problem = tell_now(environment)
+    if problem:
+        raise NotifyError(problem)

@@ -1,0 +1,88 @@
+"""Aggregates of numbers that engines spell, or round, differently; NULLs are left out, no value at all is NULL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from dqmon.core.table import TypeGroup
+from dqmon.errors import QueryFailed
+from dqmon.sql.columns import NUMBERS, stored
+from dqmon.sql.conditions import is_nan
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql import ColumnElement
+    from sqlalchemy.sql.compiler import SQLCompiler
+
+    from dqmon.core.capabilities import Capabilities
+
+
+def numbers(column: ColumnElement[Any], caps: Capabilities, aggregate: str) -> ColumnElement[Any]:
+    """The column's numbers, NULL in place of NaN. Raises QueryFailed when the column's type has no numbers."""
+    kind = stored(column)
+    if kind.group not in NUMBERS and kind.group is not TypeGroup.OTHER:
+        raise QueryFailed(f"column {kind.column!r} is {kind.group.value}; {aggregate} needs numbers")
+    nan = is_nan(column, caps)
+    return sa.case((sa.not_(sa.or_(*nan)), column)) if nan else column
+
+
+def as_double(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The value as a double."""
+    return sa.cast(value, sa.Double())
+
+
+class _Aggregate(FunctionElement[Any]):
+    """Its result comes as the driver has it: SQLAlchemy's own number types would round decimals, or make them of doubles."""
+
+    type = sa.types.NullType()
+    inherit_cache = True
+
+
+class Total(_Aggregate):
+    """The sum, exact but for doubles; SQLite gives it as text."""
+
+    name = "sum"
+
+
+class Average(_Aggregate):
+    """The mean. Of decimals it is exact: a decimal, or the text `sum/count` where the engine would divide doubles."""
+
+    name = "avg"
+
+
+class Deviation(_Aggregate):
+    """The standard deviation of a sample; NULL below two values."""
+
+    name = "stddev_samp"
+
+
+class Quantile(_Aggregate):
+    """The quantile (value, q) with linear interpolation between neighbours, as a double."""
+
+    name = "quantile"
+
+
+@compiles(Total, "sqlite")
+@compiles(Average, "sqlite")
+@compiles(Deviation, "sqlite")
+@compiles(Quantile, "sqlite")
+def _registered(element: _Aggregate, compiler: SQLCompiler, **kw: Any) -> str:
+    # In dqmon.warehouses.base.sqlite_aggregates: SQLite's own take a text for 0, add decimals as doubles, or are not there.
+    return f"dqmon_{element.name}({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(Average, "duckdb")
+def _quotient(element: Average, compiler: SQLCompiler, **kw: Any) -> str:
+    value = compiler.process(element.clauses, **kw)
+    if stored(next(iter(element.clauses))).group is TypeGroup.DECIMAL:
+        return f"(CAST(sum({value}) AS VARCHAR) || '/' || CAST(count({value}) AS VARCHAR))"
+    return f"avg({value})"
+
+
+@compiles(Quantile)
+def _percentile(element: Quantile, compiler: SQLCompiler, **kw: Any) -> str:
+    value, q = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"percentile_cont({q}) WITHIN GROUP (ORDER BY CAST({value} AS DOUBLE PRECISION))"

@@ -1,0 +1,234 @@
+"""Statistics of one column's numbers. NULL and NaN are no values; of no values there is no statistic (None).
+
+Least, greatest, sum and average of whole numbers and decimals are exact. What is computed in doubles is rounded to the 15
+significant digits that every double keeps (IEEE 754), so that 0.1 + 0.2 is 0.3 on every engine.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import sqlalchemy as sa
+
+from dqmon.core.metric import AggregateMetric, GroupedMetric, Metric, Value
+from dqmon.core.table import TypeGroup
+from dqmon.errors import QueryFailed
+from dqmon.sql.aggregates import Average, Deviation, Quantile, Total, as_double, numbers
+from dqmon.sql.columns import stored
+from dqmon.sql.conditions import count_where, is_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.sql import ColumnElement
+
+    from dqmon.core.capabilities import Capabilities
+
+
+def as_number(raw: object) -> int | float | Decimal | None:
+    """A driver's number: whole ones as int, exact ones as Decimal (also from text, `a/b` is a quotient), others as float.
+
+    Raises QueryFailed for anything else, NaN too.
+    """
+    if isinstance(raw, str):
+        raw = _quotient(raw)
+    if isinstance(raw, Decimal) and raw.is_finite() and raw.as_tuple().exponent == 0:
+        return int(raw)
+    if raw is None or (isinstance(raw, int | float | Decimal) and raw == raw):  # noqa: PLR0124 - NaN alone is not equal to itself
+        return int(raw) if isinstance(raw, bool) else raw
+    raise QueryFailed(f"a number is needed, the answer is {str(raw)[:60]!r}")
+
+
+def _quotient(text: str) -> object:
+    parts = text.split("/")
+    try:
+        return Decimal(text) if len(parts) == 1 else Decimal(parts[0]) / Decimal(parts[1])
+    except InvalidOperation:
+        return text
+
+
+def _rounded(raw: object) -> Value:
+    number = as_number(raw)
+    return float(f"{number:.15g}") if isinstance(number, float) else number
+
+
+@dataclass(frozen=True, slots=True)
+class _Statistic(AggregateMetric):
+    column: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The one column."""
+        return (self.column,)
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """The aggregate of the column's numbers."""
+        del at
+        return self._of(numbers(columns[self.column], caps, self.name))
+
+    @abstractmethod
+    def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        """The aggregate of the numbers, which keep the column's type."""
+
+    def decode(self, raw: object) -> Value:
+        """A number."""
+        return _rounded(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Least(_Statistic):
+    """The least value, exactly as it is stored."""
+
+    name: ClassVar[str] = "min"
+
+    def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        return sa.func.min(value, type_=sa.types.NullType())
+
+    def decode(self, raw: object) -> Value:
+        """A number."""
+        return as_number(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Greatest(_Statistic):
+    """The greatest value, exactly as it is stored."""
+
+    name: ClassVar[str] = "max"
+
+    def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        return sa.func.max(value, type_=sa.types.NullType())
+
+    def decode(self, raw: object) -> Value:
+        """A number."""
+        return as_number(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Sum(_Statistic):
+    """The sum; exact but for columns of floats."""
+
+    name: ClassVar[str] = "sum"
+
+    def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        total = Total(value)
+        return as_double(total) if stored(value).group is TypeGroup.FLOAT else total
+
+
+@dataclass(frozen=True, slots=True)
+class Mean(_Statistic):
+    """The arithmetic mean; a Decimal for columns of decimals, never by way of doubles."""
+
+    name: ClassVar[str] = "avg"
+
+    def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        mean = Average(value)
+        return mean if stored(value).group is TypeGroup.DECIMAL else as_double(mean)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDeviation(_Statistic):
+    """The standard deviation of a sample (divided by n − 1); None below two values."""
+
+    name: ClassVar[str] = "stddev"
+
+    def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        return as_double(Deviation(value))
+
+
+@dataclass(frozen=True, slots=True)
+class ValueAtQuantile(_Statistic):
+    """The value that the share `q` (0..1) of the values does not exceed, interpolated between neighbours.
+
+    At position q (n − 1) of the n sorted values: type 7 of Hyndman & Fan, The American Statistician 50 (1996), which is
+    percentile_cont of the SQL standard. 0.5 is the median.
+    """
+
+    name: ClassVar[str] = "quantile"
+
+    q: Decimal
+
+    def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        return Quantile(value, sa.literal(float(self.q), sa.Double()))
+
+
+@dataclass(frozen=True, slots=True)
+class NullRatio(AggregateMetric):
+    """The share (0..1) of rows whose value is NULL; NaN is not NULL. None without rows."""
+
+    name: ClassVar[str] = "null_ratio"
+
+    column: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The one column."""
+        return (self.column,)
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """Count of NULLs over the count of rows."""
+        del caps, at
+        return as_double(count_where(columns[self.column].is_(None))) / sa.func.nullif(sa.func.count(), sa.literal_column("0"))
+
+    def decode(self, raw: object) -> Value:
+        """A share."""
+        return _rounded(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class _Distinct(GroupedMetric):
+    """It takes part in the grouping that uniqueness of the same column needs, and never in the table's fused scan."""
+
+    column: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The one column."""
+        return (self.column,)
+
+    def _has_value(self, keys: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        return sa.not_(is_missing(keys[self.column], caps))
+
+    def decode(self, raw: object) -> Value:
+        """A number."""
+        return _rounded(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class DistinctCount(_Distinct):
+    """Different values; None (not 0) when no row has a value."""
+
+    name: ClassVar[str] = "distinct_count"
+
+    def expression(self, keys: Mapping[str, ColumnElement[Any]], rows: ColumnElement[int], caps: Capabilities) -> ColumnElement[Any]:
+        """Count of the groups."""
+        del rows
+        return sa.func.nullif(count_where(self._has_value(keys, caps)), sa.literal_column("0"))
+
+
+@dataclass(frozen=True, slots=True)
+class DistinctRatio(_Distinct):
+    """Different values over rows with a value (0..1): 1 when none repeats; None when no row has a value."""
+
+    name: ClassVar[str] = "distinct_ratio"
+
+    def expression(self, keys: Mapping[str, ColumnElement[Any]], rows: ColumnElement[int], caps: Capabilities) -> ColumnElement[Any]:
+        """Count of the groups over the sum of their rows."""
+        has_value = self._has_value(keys, caps)
+        return as_double(count_where(has_value)) / as_double(sa.func.sum(sa.case((has_value, rows))))
+
+
+def statistic(column: str, word: str, q: Decimal | None = None) -> Metric:
+    """The metric that `word` names: min max sum avg stddev median quantile (with `q`) distinct_count distinct_ratio null_ratio.
+
+    The median is the quantile at 0.5, and the same measurement as it. KeyError for another word.
+    """
+    if word == "median" or q is not None:
+        return ValueAtQuantile(column, Decimal("0.5") if q is None else q)
+    return _BY_NAME[word](column)
+
+
+_BY_NAME = {kind.name: kind for kind in (Least, Greatest, Sum, Mean, SampleDeviation, NullRatio, DistinctCount, DistinctRatio)}

@@ -1,0 +1,229 @@
+"""Texts of columns as plain characters: whatever collation, padding or enumeration the engine gives the column.
+
+Two texts are equal when all their code points are; nothing is normalised, trimmed or folded unless it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from dqmon.core.table import TypeGroup
+from dqmon.errors import QueryFailed
+from dqmon.sql.columns import MOMENTS, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy.sql import ColumnElement
+    from sqlalchemy.sql.compiler import SQLCompiler
+
+    from dqmon.core.capabilities import Capabilities
+
+_ESCAPE = "\\"
+
+
+def exact_text(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """The value's text, which compares character by character."""
+    return _ExactText(column)
+
+
+def characters(column: ColumnElement[Any], caps: Capabilities) -> ColumnElement[str]:
+    """The exact text of a value whose characters are the same on every engine.
+
+    These are texts, integers, and what the engine has no better type for (UUID, JSON; moments where they are text).
+    QueryFailed for other types: how many digits or which words stand for them is each engine's own choice.
+    """
+    group = stored(column).group
+    if group in (TypeGroup.TEXT, TypeGroup.INTEGER, TypeGroup.OTHER) or (group in MOMENTS and not caps.has_typed_timestamps):
+        return exact_text(column)
+    raise QueryFailed(
+        f"column {stored(column).column!r} is {group.value}; a text is needed, since each engine writes a {group.value} in its own way"
+    )
+
+
+def length(text: ColumnElement[str]) -> ColumnElement[int]:
+    """Characters (code points) of a text; 0 for the empty one."""
+    return sa.func.length(text, type_=sa.Integer())
+
+
+def code_point(text: ColumnElement[str], position: int) -> ColumnElement[int]:
+    """The code point at a position (from 1); 0 past the end."""
+    return _CodePoint(sa.func.substr(text, _integer(position), _integer(1)))
+
+
+def matches_like(text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+    r"""SQL's LIKE over the whole text, case-sensitive: `%` any characters, `_` one, `\` takes the next one as it is."""
+    like = text.like(sa.literal(pattern, sa.String()), escape=_ESCAPE if _ESCAPE in pattern else None)
+    return _Like(like, text.op("GLOB", is_comparison=True)(sa.literal(_glob(pattern), sa.String())))
+
+
+def fully_matches(text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+    """True when the whole text matches one of dqmon's own regular expressions.
+
+    These are written so that all engines read them alike (no `.`, `^`, `$`, escapes of classes, look-arounds) and that
+    a backtracking engine needs no more steps than the text is long.
+    """
+    return _FullyMatches(text, sa.literal(pattern, sa.String()))
+
+
+def folded(text: ColumnElement[str], values: Iterable[str]) -> tuple[ColumnElement[str], tuple[str, ...]]:
+    """A text and values without their case, so that they compare equal when only case differs.
+
+    Each letter that occurs in a value stands for all letters of the same Unicode case folding; a folding of several
+    letters (ß is ss) is left out. Independent of the engine's collations.
+    """
+    distinct = tuple(values)
+    capital, small = _case_pairs("".join(distinct))
+    table = str.maketrans(capital, small)
+    if not capital:
+        return text, distinct
+    return _Translate(text, sa.literal(capital, sa.String()), sa.literal(small, sa.String())), tuple(
+        value.translate(table) for value in distinct
+    )
+
+
+@lru_cache(256)
+def _case_pairs(letters: str) -> tuple[str, str]:
+    """All letters that fold like one of `letters`, and beside each what it folds to."""
+    wanted = sorted({letter.casefold() for letter in letters} & _same_folding().keys())
+    pairs = [(letter, target) for target in wanted for letter in _same_folding()[target]]
+    return "".join(letter for letter, _ in pairs), "".join(target for _, target in pairs)
+
+
+@cache
+def _same_folding() -> Mapping[str, tuple[str, ...]]:
+    """The letters that fold to a letter; https://www.unicode.org/reports/tr44/#CaseFolding.txt, as Python has it."""
+    found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+    for letter in map(chr, range(_LAST_CASED + 1)):
+        target = letter.casefold()
+        if target != letter and len(target) == 1:
+            found[target] += (letter,)
+    return dict(found)
+
+
+_LAST_CASED = 0x1E943
+"""The last code point with a case (Adlam); a test compares with all of Unicode."""
+
+
+def _glob(pattern: str) -> str:
+    """SQLite's GLOB of a LIKE, since its LIKE ignores case."""
+    found, is_escaped = "", False
+    for c in pattern:
+        if c == _ESCAPE and not is_escaped:
+            is_escaped = True
+            continue
+        wild = None if is_escaped else {"%": "*", "_": "?"}.get(c)
+        found += wild or (f"[{c}]" if c in "*?[" else c)
+        is_escaped = False
+    return found
+
+
+def _integer(value: int) -> ColumnElement[int]:
+    return sa.literal_column(str(value), sa.Integer())
+
+
+class _ExactText(FunctionElement[str]):
+    type = sa.Text()
+    inherit_cache = True
+    name = "exact_text"
+
+
+@compiles(_ExactText)
+def _cast(element: _ExactText, compiler: SQLCompiler, **kw: Any) -> str:
+    (column,) = element.clauses
+    return compiler.process(sa.cast(column, sa.Text()), **kw)
+
+
+@compiles(_ExactText, "duckdb")
+@compiles(_ExactText, "postgresql")
+def _cast_in_c(element: _ExactText, compiler: SQLCompiler, **kw: Any) -> str:
+    return f'({_cast(element, compiler, **kw)} COLLATE "C")'
+
+
+@compiles(_ExactText, "sqlite")
+def _cast_in_binary(element: _ExactText, compiler: SQLCompiler, **kw: Any) -> str:
+    # A cast alone keeps the column's own collation (https://sqlite.org/datatype3.html, section 7.1).
+    return f"({_cast(element, compiler, **kw)} COLLATE BINARY)"
+
+
+class _CodePoint(FunctionElement[int]):
+    """The code point of the first character."""
+
+    type = sa.Integer()
+    inherit_cache = True
+    name = "code_point"
+
+
+@compiles(_CodePoint)
+def _ascii(element: _CodePoint, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"ascii({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_CodePoint, "sqlite")
+def _unicode(element: _CodePoint, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"ifnull(unicode({compiler.process(element.clauses, **kw)}), 0)"
+
+
+class _Like(FunctionElement[bool]):
+    """A LIKE, and the GLOB that means the same."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+    name = "like"
+
+
+@compiles(_Like)
+def _as_like(element: _Like, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"({compiler.process(next(iter(element.clauses)), **kw)})"
+
+
+@compiles(_Like, "sqlite")
+def _as_glob(element: _Like, compiler: SQLCompiler, **kw: Any) -> str:
+    _, glob = element.clauses
+    return f"({compiler.process(glob, **kw)})"
+
+
+class _FullyMatches(FunctionElement[bool]):
+    type = sa.Boolean()
+    inherit_cache = True
+    name = "fully_matches"
+
+
+@compiles(_FullyMatches)
+def _anchored(element: _FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
+    text, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({text} ~ ('^(?:' || {pattern} || ')$'))"
+
+
+@compiles(_FullyMatches, "duckdb")
+def _regexp_full_match(element: _FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"regexp_full_match({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_FullyMatches, "sqlite")
+def _dqmon_fully_matches(element: _FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"dqmon_fully_matches({compiler.process(element.clauses, **kw)})"
+
+
+class _Translate(FunctionElement[str]):
+    """A text with each character of the second argument replaced by the one beside it in the third."""
+
+    type = sa.Text()
+    inherit_cache = True
+    name = "translate"
+
+
+@compiles(_Translate)
+def _translate(element: _Translate, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"translate({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_Translate, "sqlite")
+def _dqmon_translate(element: _Translate, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"dqmon_translate({compiler.process(element.clauses, **kw)})"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dqmon.alerts.transition import severity_change
 from dqmon.alerts.wording import count, named_member, some, trouble
 from dqmon.core.alert import AlertKind
-from dqmon.core.delivery import DeliveryKind
+from dqmon.core.message import DeliveryKind
 from dqmon.core.verdict import Severity, worst
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from dqmon.alerts.wording import cut, instant, member_text, observed_text
 from dqmon.core.alert import AlertKind
-from dqmon.core.delivery import DeliveryKind
-from dqmon.core.message import AlertFacts, Message
+from dqmon.core.message import AlertFacts, DeliveryKind, Message
 from dqmon.core.result import ResultRecord
 from dqmon.core.verdict import Severity, Verdict
 

@@ -6,21 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dqmon.core.message import DeliveryKind, Message
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dqmon.core.check import Json
-    from dqmon.core.message import Message
-
-
-class DeliveryKind(StrEnum):
-    """What a message does to the group that it speaks of."""
-
-    TRIGGER = "trigger"
-    UPDATE = "update"
-    REPEAT = "repeat"
-    ACKNOWLEDGE = "acknowledge"
-    RESOLVE = "resolve"
 
 
 class DeliveryState(StrEnum):

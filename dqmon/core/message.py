@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dqmon.core.verdict import Severity
 
 if TYPE_CHECKING:
     from dqmon.core.check import Json
-    from dqmon.core.delivery import DeliveryKind
+
+
+class DeliveryKind(StrEnum):
+    """What a message does to the group that it speaks of."""
+
+    TRIGGER = "trigger"
+    UPDATE = "update"
+    REPEAT = "repeat"
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,6 @@ def to_json(message: Message) -> Json:
 
 def from_json(data: Json) -> Message:
     """The message that `to_json` wrote."""
-    from dqmon.core.delivery import DeliveryKind
 
     def when(text: str | None) -> datetime | None:
         return datetime.fromisoformat(text) if text else None

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from dqmon.core.alert import Alert, AlertKey, AlertKind
-from dqmon.core.delivery import Delivery, DeliveryKind, DeliveryState
+from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.duration import format_duration
 from dqmon.core.incident import Group, Incident, IncidentState
+from dqmon.core.message import DeliveryKind
 from dqmon.core.result import ResultRecord
 from dqmon.errors import UsageError
 from dqmon.store import alerts, deliveries, groups, incidents, results

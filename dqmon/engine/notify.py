@@ -16,8 +16,9 @@ from dqmon.alerts.message import compose
 from dqmon.alerts.route import attributes_of, routes_for
 from dqmon.alerts.transition import close
 from dqmon.core.alert import AlertEvent, AlertKey, EventKind
-from dqmon.core.delivery import Delivery, DeliveryKind, DeliveryState
+from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.incident import Group, Incident, IncidentState
+from dqmon.core.message import DeliveryKind
 from dqmon.core.route import Route
 from dqmon.engine.facts import alert_facts
 from dqmon.store import alerts, deliveries, groups, incidents, results

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import SecretStr, model_validator
 
-from dqmon.core.delivery import DeliveryKind, Receipt
+from dqmon.core.delivery import Receipt
+from dqmon.core.message import DeliveryKind
 from dqmon.core.options import ChannelOptions
 from dqmon.errors import NotifyError, Permanent, Transient
 from dqmon.net import NetError, Outgoing

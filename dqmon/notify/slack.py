@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from dqmon.core.delivery import DeliveryKind, Receipt
+from dqmon.core.delivery import Receipt
+from dqmon.core.message import DeliveryKind
 from dqmon.core.options import ChannelOptions
 from dqmon.errors import NotifyError, OutcomeUnknown, Permanent, Transient
 from dqmon.net import Answer, NetError, Outgoing

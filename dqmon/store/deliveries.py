@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from dqmon.core.delivery import Delivery, DeliveryKind, DeliveryState, Receipt
-from dqmon.core.message import from_json, to_json
+from dqmon.core.delivery import Delivery, DeliveryState, Receipt
+from dqmon.core.message import DeliveryKind, from_json, to_json
 from dqmon.store import groups
 from dqmon.store.schema import Choice, Instant, JsonText, SafeText, metadata
 

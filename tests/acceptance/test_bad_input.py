@@ -17,8 +17,8 @@ from typing import Any
 import duckdb
 import pytest
 import sqlalchemy as sa
-from place import Done, Place, ended, held, wait_for
 from fake_vendors import Vendors
+from place import Done, Place, ended, held, wait_for
 
 ENGINES = ("duck", "lite", "pg")
 CONFIG = """\

@@ -53,6 +53,7 @@ TRIGGER, UPDATE, RESOLVE = DeliveryKind.TRIGGER, DeliveryKind.UPDATE, DeliveryKi
 
 
 from dataclasses import replace
+
 old=deliveries._delivery
 deliveries._delivery=lambda row, parent=None: replace(old(row,parent), is_uncertain=False)
 

@@ -53,6 +53,7 @@ TRIGGER, UPDATE, RESOLVE = DeliveryKind.TRIGGER, DeliveryKind.UPDATE, DeliveryKi
 
 
 import dqmon.engine.deliver as E
+
 old=E._attempt
 def early(sender, d):
     from dqmon.core.delivery import Receipt

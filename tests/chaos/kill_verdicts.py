@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from dqmon.core.delivery import DeliveryKind, DeliveryState
+from dqmon.core.delivery import DeliveryState
+from dqmon.core.message import DeliveryKind
 
 WRONG = ("lost", "duplicate_incidents", "left_open", "excess_posts", "unmarked_repeats", "outside_thread")
 """Each of these must be 0."""

@@ -9,7 +9,7 @@ import pytest
 from fake_vendors import Fault, Vendors
 from sample_messages import delivery, facts, message
 
-from dqmon.core.delivery import DeliveryKind
+from dqmon.core.message import DeliveryKind
 from dqmon.core.registry import Registry
 from dqmon.errors import NotifyError, OutcomeUnknown, Permanent, Transient
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions

@@ -8,7 +8,8 @@ import pytest
 from fake_vendors import Fault, Vendors
 from sample_messages import AT, delivery, facts, group, message
 
-from dqmon.core.delivery import DeliveryKind, DeliveryState, Receipt
+from dqmon.core.delivery import DeliveryState, Receipt
+from dqmon.core.message import DeliveryKind
 from dqmon.core.options import ChannelOptions
 from dqmon.core.verdict import Severity
 from dqmon.engine.deliver import Ending, backoff_s, deliver_once, lease_s

@@ -11,10 +11,10 @@ import store_rows
 from store_rows import DAY, HOUR, ORDERS, Rows, T, in_day, measurement, result
 
 from dqmon.core.alert import Alert, AlertEvent, AlertKey, AlertKind, AlertState, EventKind
-from dqmon.core.delivery import Delivery, DeliveryKind, DeliveryState
+from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.incident import Group, Incident, IncidentMember, IncidentState
 from dqmon.core.load_record import LoadRecord, LoadStatus
-from dqmon.core.message import Message
+from dqmon.core.message import DeliveryKind, Message
 from dqmon.core.metric import MetricRequest, Partition
 from dqmon.core.verdict import Severity
 from dqmon.engine import retention

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dqmon.core.delivery import Delivery, DeliveryKind
+from dqmon.core.delivery import Delivery
 from dqmon.core.incident import Group
-from dqmon.core.message import AlertFacts, Message
+from dqmon.core.message import AlertFacts, DeliveryKind, Message
 from dqmon.core.verdict import Severity
 
 AT = datetime(2026, 11, 20, 6, 14, tzinfo=UTC)

@@ -10,8 +10,9 @@ import pytest
 
 from dqmon.app import App, open_app
 from dqmon.core.alert import AlertState
-from dqmon.core.delivery import DeliveryKind, DeliveryState
+from dqmon.core.delivery import DeliveryState
 from dqmon.core.incident import IncidentState
+from dqmon.core.message import DeliveryKind
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Verdict
 from dqmon.errors import StoreError

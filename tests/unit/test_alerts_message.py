@@ -15,9 +15,8 @@ from dqmon.alerts.group import dedup_key
 from dqmon.alerts.message import LISTED_ALERTS, LISTED_MEMBERS, RECENT_POINTS, SQL_LIMIT, TEXT_LIMIT, Background, compose, facts
 from dqmon.alerts.wording import count, cut, instant, member_text, number, observed_text, partition_text, percent
 from dqmon.core.alert import Alert, AlertKey, AlertKind, AlertState, Member, MemberKey
-from dqmon.core.delivery import DeliveryKind
 from dqmon.core.incident import Group, Incident, IncidentState
-from dqmon.core.message import from_json, to_json
+from dqmon.core.message import DeliveryKind, from_json, to_json
 from dqmon.core.result import ResultRecord
 from dqmon.core.verdict import Severity, Verdict
 

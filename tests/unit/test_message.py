@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dqmon.core.delivery import DeliveryKind
-from dqmon.core.message import AlertFacts, Message, from_json, to_json
+from dqmon.core.message import AlertFacts, DeliveryKind, Message, from_json, to_json
 from dqmon.core.verdict import Severity
 
 INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_messages import AT, facts, message
 
-from dqmon.core.delivery import DeliveryKind
+from dqmon.core.message import DeliveryKind
 from dqmon.core.verdict import Severity
 from dqmon.notify.base.text import units
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions

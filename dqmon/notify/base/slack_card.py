@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dqmon.core.delivery import DeliveryKind
 from dqmon.core.duration import format_duration
+from dqmon.core.message import DeliveryKind
 from dqmon.core.verdict import Severity
 from dqmon.notify.base.text import bare_title, clean, code_block, link, mrkdwn, named_links, units, utc
 

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from types import TracebackType
@@ -128,18 +129,22 @@ class App(AbstractContextManager["App"]):
             self.now,
             new_id,
             self.listing.unreachable,
+            self.project.settings.reuse,
         )
 
     def select(self, selector: Selector) -> tuple[Check, ...]:
         """The checks that the selector means, in declared order."""
         return select(self.environment.checks.values(), selector, self.database, self.now())
 
-    def check(self, selector: Selector, at: datetime | None, alerts: bool, progress: Progress | None = None) -> CheckReport:
-        """Runs the selected checks now. UsageError when nothing is selected."""
+    def check(
+        self, selector: Selector, at: datetime | None, alerts: bool, progress: Progress | None = None, *, reuses: bool = True
+    ) -> CheckReport:
+        """Runs the selected checks now; without `reuses` everything is scanned. UsageError when nothing is selected."""
         chosen = self.select(selector)
         if not chosen:
             raise UsageError(f"nothing is selected; `dqmon plan` names the {len(self.environment.checks)} checks")
-        return run_now(self.environment, chosen, at, progress, is_told=alerts)
+        environment = self.environment if reuses else replace(self.environment, reuses=False)
+        return run_now(environment, chosen, at, progress, is_told=alerts)
 
     def plan(self, selector: Selector) -> tuple[PlannedStatement, ...]:
         """The statements that `check` would send now; sends catalogue look-ups only."""

@@ -27,6 +27,7 @@ def command(
     fail_on: Annotated[str, typer.Option("--fail-on", metavar="WHAT", help="What makes exit code 1: warn, fail or never.")] = "fail",
     min_severity: Annotated[str, typer.Option("--min-severity", metavar="SEVERITY", help="The least severity for exit code 1.")] = "info",
     no_alerts: Annotated[bool, typer.Option("--no-alerts", help="Only record: nobody is told, alerts stay as they are.")] = False,
+    no_reuse: Annotated[bool, typer.Option("--no-reuse", help="Scan also what is proved not to have changed.")] = False,
     config: options.ConfigFile = None,
 ) -> None:
     """Measures and judges the checks now.
@@ -46,7 +47,7 @@ def command(
     from dqmon.core.verdict import Severity
 
     with open_app(config) as app, output.Progress() as progress:
-        report = app.check(chosen, moment, not no_alerts, progress)
+        report = app.check(chosen, moment, not no_alerts, progress, reuses=not no_reuse)
     code = reports.exit_code(report, fail_on, Severity(min_severity))
     target.write(reports.to_json(report, code) if form == "json" else _text(report, code, moment))
     for line in _notes(report):

@@ -81,6 +81,7 @@ class SettingsKeys(_Keys):
     fuse_within: Duration = Field(default=30, description="Checks of one table due within this time run together.")
     correlate_within: Duration = Field(default=3_600, description="Alerts of one dataset within this time are one incident.")
     retention: RetentionKeys = Field(default_factory=RetentionKeys, description="How long rows are kept.")
+    reuse: bool = Field(default=True, description="Measured values stand in for a scan while a table is proved not to have changed.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class Settings:
     fuse_within_s: int
     correlate_within_s: int
     retention: RetentionKeys
+    reuse: bool
     warehouses: Mapping[str, Configured]
     ingestion: Mapping[str, Configured]
     channels: Mapping[str, Configured]

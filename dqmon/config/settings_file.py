@@ -132,6 +132,7 @@ def read_extensions(file: SettingsFile, used: Mapping[str, frozenset[str]], regi
         fuse_within_s=keys.fuse_within,
         correlate_within_s=keys.correlate_within,
         retention=keys.retention,
+        reuse=keys.reuse,
         warehouses=found["warehouses"],
         ingestion=found["ingestion"],
         channels=found["channels"],

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from dqmon.core.history import History
 from dqmon.core.load_record import LoadRecord
-from dqmon.core.metric import Measurement, Metric, Partition, Segment, Value
+from dqmon.core.metric import Measurement, Metric, MetricRequest, Partition, Segment, Value
 from dqmon.core.table import Column, TableRef
 from dqmon.core.threshold import Threshold
 from dqmon.core.verdict import Dimension, Severity, Unit, Verdict
@@ -153,6 +153,14 @@ class DatasetCheck(CheckType):
     def metrics(self, check: Check) -> tuple[Metric, ...]:
         """The metrics that `judge` needs, measured for every partition and segment."""
 
+    def other_requests(self, check: Check, partition: Partition | None) -> tuple[MetricRequest, ...]:
+        """What must be measured of other tables, of any warehouse, to judge one partition: `Evidence.others`.
+
+        Requests have no segments: each segment is judged with the same values. Called only when there are no `problems`.
+        """
+        del check, partition
+        return ()
+
     def history_metric(self, check: Check) -> Metric | None:
         """The metric whose past values `judge` needs as `Evidence.history`; None without a baseline."""
         del check
@@ -243,7 +251,7 @@ class Check:
 class Evidence:
     """All that a dataset check may look at when it judges one partition and segment.
 
-    `values` has each metric that succeeded. `scheduled_at` is the slot, `measured_at` when the scan ran.
+    `values` has each metric of `metrics`, `others` what `other_requests` asked for. `scheduled_at` is the slot, `measured_at` when the scan ran.
     `accepted_schema` is the last accepted column list, None when there is none yet.
     """
 
@@ -254,6 +262,7 @@ class Evidence:
     segment: Segment = ()
     history: History = field(default_factory=History)
     accepted_schema: tuple[Column, ...] | None = None
+    others: Mapping[MetricRequest, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +303,15 @@ class CheckResult:
     def sql(self) -> tuple[str, ...]:
         """The distinct statements behind the result, values inlined, in the order they ran."""
         return tuple(dict.fromkeys(m.sql for m in self.measurements if m.sql))
+
+    @property
+    def reused(self) -> str | None:
+        """The proof by which nothing was scanned for this result; None when something was."""
+        since = [m.reused_from for m in self.measurements if m.reused_from is not None]
+        if not since or len(since) < len(self.measurements):
+            return None
+        proofs = dict.fromkeys(m.proof for m in self.measurements if m.proof)
+        return f"unchanged since it was measured at {min(since):%Y-%m-%dT%H:%M:%SZ}: {' and '.join(proofs)}"
 
 
 Json = Any

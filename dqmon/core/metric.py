@@ -20,7 +20,22 @@ if TYPE_CHECKING:
 
     from dqmon.core.capabilities import Capabilities
 
-Value: TypeAlias = int | float | Decimal | str | datetime | tuple[Column, ...] | None
+
+Key: TypeAlias = tuple[str | None, ...]
+"""The values of key columns as texts that are equal on all engines when the values are; None is NULL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Several values for each key of a table. The store keeps only how many keys there were."""
+
+    by_key: Mapping[Key, tuple[Value, ...]]
+
+    def __str__(self) -> str:
+        return f"{len(self.by_key):,} keys"
+
+
+Value: TypeAlias = int | float | Decimal | str | datetime | tuple[Column, ...] | Totals | None
 """A measured value. Decimals stay exact, datetimes are aware UTC, None is SQL's NULL (nothing to measure)."""
 
 
@@ -31,6 +46,7 @@ class MetricKind(StrEnum):
     GROUPED = "grouped"
     STATEMENT = "statement"
     QUERY = "query"
+    ROWS = "rows"
     METADATA = "metadata"
 
 
@@ -57,6 +73,25 @@ class Metric(ABC):
         fields = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
         shown = (f"{name}={json.dumps(value, default=str, sort_keys=True)}" for name, value in fields if value not in (None, ()))
         return f"{self.name}({', '.join(shown)})"
+
+    @property
+    def written_sql(self) -> tuple[str, ...]:
+        """SQL of the configuration that stands in the metric."""
+        return ()
+
+    def stands(self, value: Value, others: Mapping[Metric, Value]) -> bool:
+        """True when `value`, measured earlier over the very same rows together with `others`, is the value now.
+
+        Override where time enters: what was not in the future then may be now.
+        """
+        del value, others
+        return True
+
+    def restore(self, number: float | None, text: str | None) -> Value:
+        """The value of a kept measurement; exact where `text` is kept, since it is kept wherever `number` says less."""
+        if text is not None:
+            return float(text) if text.lower() in ("nan", "inf", "-inf") else Decimal(text)
+        return int(number) if number is not None and number.is_integer() else number
 
     def decode(self, raw: object) -> Value:
         """The value of what the driver returned; override where more than the raw value is meant."""
@@ -161,6 +196,36 @@ class QueryMetric(Metric):
 
 
 @dataclass(frozen=True, slots=True)
+class RowsMetric(Metric):
+    """A metric whose value is made of all rows of a statement of its own, which has `limit` rows at most.
+
+    Requests for it have no segments. What the store keeps of its value does not bring it back, so that it is always measured.
+    """
+
+    kind: ClassVar[MetricKind] = MetricKind.ROWS
+
+    limit: int
+
+    @abstractmethod
+    def select(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> Select[Any]:
+        """The statement but for its table, filter, partition and limit, which the compiler adds."""
+
+    @abstractmethod
+    def answer(self, rows: Sequence[tuple[object, ...]]) -> Value:
+        """The value of the statement's rows. Raises QueryFailed, also for more rows than `limit`."""
+
+    def restore(self, number: float | None, text: str | None) -> Value:
+        """Nothing."""
+        del number, text
+        return None
+
+    def stands(self, value: Value, others: Mapping[Metric, Value]) -> bool:
+        """False: there is no earlier value."""
+        del value, others
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class MetadataMetric(Metric):
     """A metric that the catalogue answers. The only one so far is the list of columns."""
 
@@ -217,7 +282,8 @@ class MetricRequest:
 class Scan:
     """One statement (or catalogue look-up) that answers all its requests.
 
-    The requests have one table, where, partition column, segment_by and, for GROUPED, one key; STATEMENT and QUERY have one metric.
+    The requests have one table, where, partition column, segment_by and, for GROUPED, one key; STATEMENT and QUERY have one metric,
+    ROWS one request.
     """
 
     kind: MetricKind
@@ -257,7 +323,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A value at a time, or why there is none. `sql` is the statement to reproduce it, values inlined."""
+    """A value at a time, or why there is none. `sql` is the statement to reproduce it, values inlined.
+
+    `proof` is what the warehouse said of the table before the scan: while it says the same, the rows are the same.
+    `reused_from` is when the value was really measured, None when it was measured now.
+    """
 
     request: MetricRequest
     segment: Segment
@@ -267,3 +337,5 @@ class Measurement:
     duration_s: float
     scan_id: str
     sql: str | None
+    proof: str | None = None
+    reused_from: datetime | None = None

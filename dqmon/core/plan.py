@@ -17,7 +17,7 @@ def plan(requests: Iterable[MetricRequest], fits: Callable[[Scan], bool]) -> tup
 
     AGGREGATE requests of one table, condition and segmentation are one scan, whatever their partition (partitions
     of one column become buckets of one grouped statement); GROUPED ones one scan for each key; STATEMENT and QUERY
-    ones one for each metric; METADATA ones one for each table. A scan that does not `fits` the engine is halved.
+    ones one for each metric; ROWS ones one each; METADATA ones one for each table. A scan that does not `fits` the engine is halved.
     """
     groups: dict[_Key, list[MetricRequest]] = {}
     for request in dict.fromkeys(requests):
@@ -43,6 +43,8 @@ def _fusion_key(request: MetricRequest) -> _Key:
             within = metric.keys if isinstance(metric, GroupedMetric) else metric
         case MetricKind.STATEMENT | MetricKind.QUERY:
             within = metric
+        case MetricKind.ROWS:
+            within = (metric, request.partition)
         case MetricKind.METADATA:
             return (metric.kind, request.table)
         case MetricKind.AGGREGATE:

@@ -33,6 +33,12 @@ class Session(Protocol):
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         """The columns in order. Raises TableMissing, PermissionDenied, ConnectFailed, QueryTimeout."""
 
+    def unchanged_proof(self, table: TableRef) -> str | None:
+        """What stays the same only while the table's rows do, in words; None when the engine cannot tell, or in doubt.
+
+        Reads the catalogue or the file system, never the rows. Raises a WarehouseError.
+        """
+
     def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
         """The rows of one SELECT. Past `timeout_s` it is cancelled on the server: QueryTimeout.
 

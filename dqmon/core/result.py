@@ -112,6 +112,7 @@ def record(result: CheckResult) -> ResultRecord:
         is_ad_hoc=result.is_ad_hoc,
         as_of=result.as_of,
         baseline=result.baseline,
+        reused=result.reused,
         reproduce=result.reproduce,
     )
 

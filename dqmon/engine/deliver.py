@@ -135,6 +135,7 @@ def _attempt(sender: Sender, delivery: Delivery) -> Ending:
 def _sent(sender: Sender, delivery: Delivery, receipt: Receipt) -> Ending:
     with sender.database.write() as connection:
         if deliveries.mark_sent(connection, delivery, receipt, sender.clock()):
+            log.info("delivery sent", channel=delivery.channel, delivery=delivery.id, kind=delivery.kind, part=delivery.part)
             return Ending.SENT
         again = deliveries.resolve_again(connection, delivery)
     log.warning("sent after the lease was lost", channel=delivery.channel, delivery=delivery.id, resolves_again=again)

@@ -34,3 +34,4 @@ class Environment:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     unresolved: tuple[str, ...] = ()
+    reuses: bool = True

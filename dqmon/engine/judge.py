@@ -64,7 +64,11 @@ def windows(task: Task) -> tuple[Partition | None, ...]:
 
 
 def requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ...]:
-    """What must be measured to judge one partition, in the order of the type's metrics."""
+    """What must be measured to judge one partition, in the order of the type's metrics; of other tables last."""
+    return (*_own_requests(task, partition), *_other_requests(task, partition))
+
+
+def _own_requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ...]:
     check, rule = task.check, task.check.rule
     if not isinstance(rule, DatasetCheck) or check.table is None:
         return ()
@@ -72,6 +76,11 @@ def requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ..
         MetricRequest(check.table, metric, check.where, partition, check.segment_by, check.max_segments, check.naive_timezone)
         for metric in rule.metrics(check)
     )
+
+
+def _other_requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ...]:
+    rule = task.check.rule
+    return rule.other_requests(task.check, partition) if isinstance(rule, DatasetCheck) else ()
 
 
 def keyless(task: Task) -> tuple[MetricRequest, ...]:
@@ -114,15 +123,18 @@ class _Judging:
 
     def part(self, partition: Partition | None) -> Iterable[CheckResult]:
         """The results of one partition, one for each segment."""
-        found = tuple(m for request in requests(self.task, partition) for m in self.measured[request])
-        failures = tuple(dict.fromkeys(m.failure.message for m in found if m.failure))
+        found = tuple(m for request in _own_requests(self.task, partition) for m in self.measured[request])
+        others = tuple(m for request in _other_requests(self.task, partition) for m in self.measured[request])
+        failures = tuple(dict.fromkeys(m.failure.message for m in (*found, *others) if m.failure))
         if failures:
-            return (self.error(partition, "; ".join(failures), found),)
+            return (self.error(partition, "; ".join(failures), (*found, *others)),)
         by_segment: dict[Segment, list[Measurement]] = {}
         for measurement in found:
             by_segment.setdefault(measurement.segment, []).append(measurement)
-        judged = ((segment, measured, self._judgement(partition, segment, measured)) for segment, measured in by_segment.items())
-        return tuple(self._result(partition, segment, judgement, measured) for segment, measured, judgement in judged if judgement)
+        judged = ((segment, measured, self._judgement(partition, measured, others)) for segment, measured in by_segment.items())
+        return tuple(
+            self._result(partition, segment, judgement, (*measured, *others)) for segment, measured, judgement in judged if judgement
+        )
 
     def pipeline(self, rule: PipelineCheck) -> CheckResult:
         """The result of a check of a pipeline; ERROR while its source cannot be read."""
@@ -140,19 +152,22 @@ class _Judging:
         verdict = Judgement(Verdict.ERROR, Observed(None, self.task.check.rule.unit), Expected(), reason)
         return self._result(partition, (), verdict, measured)
 
-    def _judgement(self, partition: Partition | None, segment: Segment, measured: Sequence[Measurement]) -> Judgement | None:
-        """The type's own judgement; None for the rows without a partition key when there are none."""
-        check, rule = self.task.check, self.task.check.rule
+    def _judgement(
+        self, partition: Partition | None, measured: Sequence[Measurement], others: Sequence[Measurement]
+    ) -> Judgement | None:
+        """The type's own judgement of one segment; None for the rows without a partition key when there are none."""
+        check, rule, segment = self.task.check, self.task.check.rule, measured[0].segment
         assert isinstance(rule, DatasetCheck)  # noqa: S101 - for the type checker
         past = (self.knowledge.history.get((check.id, m.request, segment)) for m in measured)
         evidence = Evidence(
             {m.request.metric: m.value for m in measured},
             self.task.scheduled_at,
-            max(m.measured_at for m in measured),
+            max(m.measured_at for m in (*measured, *others)),
             partition,
             segment,
             next((history for history in past if history is not None), History()),
             self.knowledge.schemas.get(check.table) if check.table else None,
+            {m.request: m.value for m in others},
         )
         judgement = self._with_keyless(rule.judge(check, evidence), segment)
         if not judgement.is_no_data:

@@ -6,28 +6,15 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from dqmon import errors
-from dqmon.core.metric import (
-    Failure,
-    FailureKind,
-    Measurement,
-    Metric,
-    MetricKind,
-    MetricRequest,
-    Partition,
-    Scan,
-    Segment,
-    StatementMetric,
-    Value,
-)
-from dqmon.core.plan import plan, split
+from dqmon.core.metric import Failure, Measurement, Metric, MetricRequest, Partition, Scan, Segment, Value
+from dqmon.core.plan import split
 from dqmon.core.table import Column, TableRef
-from dqmon.sql.columns import resolve
-from dqmon.sql.compile import CompiledScan, compile_scan, fits
+from dqmon.engine.planning import compile_with, failure_of, plan_scans
+from dqmon.engine.reuse import Earlier, Recall
 from dqmon.sql.text import literal_sql
 from dqmon.telemetry import Log
 
@@ -35,16 +22,6 @@ if TYPE_CHECKING:
     from dqmon.core.protocols import Session, Warehouse
 
 log = Log(__name__)
-
-_KINDS: tuple[tuple[type[errors.WarehouseError], FailureKind], ...] = (
-    (errors.ConnectFailed, FailureKind.UNREACHABLE),
-    (errors.WarehouseBusy, FailureKind.BUSY),
-    (errors.QueryTimeout, FailureKind.TIMEOUT),
-    (errors.PermissionDenied, FailureKind.PERMISSION),
-    (errors.TableMissing, FailureKind.MISSING_TABLE),
-    (errors.ColumnMissing, FailureKind.MISSING_COLUMN),
-)
-
 
 Answers: TypeAlias = Mapping[tuple[Partition | None, Segment, Metric], Value]
 
@@ -69,17 +46,14 @@ class Measured:
         self.statements += other.statements
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What would be sent: scans with their statements, and why other requests cannot be measured."""
-
-    scans: tuple[tuple[Scan, CompiledScan | None], ...]
-    failures: Mapping[MetricRequest, Failure]
-    columns: Mapping[TableRef, tuple[Column, ...]]
-
-
-def measure(warehouse: Warehouse, requests: Iterable[MetricRequest], clock: Callable[[], datetime], new_id: Callable[[], str]) -> Measured:
-    """Every request gets at least one measurement, with a value or a failure. Raises nothing.
+def measure(
+    warehouse: Warehouse,
+    requests: Iterable[MetricRequest],
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+    recall: Recall | None = None,
+) -> Measured:
+    """Every request gets at least one measurement, with a value or a failure. Raises StoreError only, from `recall`.
 
     1. Columns are looked up, so that a missing one is known before any SQL runs. 2. The rest is planned into scans. 3. A scan
     that fails is halved until the bad metric stands alone; one that times out too, but only as often as one bad metric needs.
@@ -88,8 +62,10 @@ def measure(warehouse: Warehouse, requests: Iterable[MetricRequest], clock: Call
     measuring = _Measuring(warehouse, clock, new_id)
     try:
         with warehouse.open() as session:
-            planned = plan_scans(warehouse, session, wanted, clock())
+            planned = plan_scans(warehouse, session, wanted, clock(), recall)
             measuring.done.columns.update(planned.columns)
+            measuring.proofs = planned.proofs
+            measuring.reuse(planned.reused)
             for request, failure in planned.failures.items():
                 measuring.fail((request,), failure, None)
             for scan, _ in planned.scans:
@@ -99,66 +75,6 @@ def measure(warehouse: Warehouse, requests: Iterable[MetricRequest], clock: Call
         missing = tuple(request for request in wanted if request not in measuring.done.by_request)
         measuring.fail(missing, failure_of(e), None)
     return measuring.done
-
-
-def plan_scans(warehouse: Warehouse, session: Session, requests: Iterable[MetricRequest], at: datetime) -> Planned:
-    """The scans for `requests` with their compiled statements; sends catalogue look-ups only. Raises ConnectFailed."""
-    columns: dict[TableRef, tuple[Column, ...]] = {}
-    lookup_failures: dict[TableRef, Failure] = {}
-    failures: dict[MetricRequest, Failure] = {}
-    for request in requests:
-        for table, names in _reads(request):
-            if table not in columns and table not in lookup_failures:
-                try:
-                    columns[table] = session.columns(table)
-                except errors.ConnectFailed:
-                    raise
-                except errors.WarehouseError as e:
-                    lookup_failures[table] = failure_of(e)
-            found = lookup_failures.get(table) or _missing(table, names, columns[table])
-            if found:
-                failures.setdefault(request, found)
-    possible = (request for request in requests if request not in failures)
-    scans = []
-    for scan in plan(possible, partial(fits, caps=warehouse.capabilities)):
-        try:
-            scans.append((scan, compile_with(scan, columns, warehouse, at)))
-        except errors.WarehouseError as e:
-            scans.append((scan, None))
-            log.debug("scan does not compile as a whole", table=str(scan.table), error=str(e))
-    return Planned(tuple(scans), failures, columns)
-
-
-def failure_of(error: errors.WarehouseError) -> Failure:
-    """The failure that stands for an exception; what is not known better is the statement's own fault."""
-    kind = next((kind for type_, kind in _KINDS if isinstance(error, type_)), FailureKind.QUERY)
-    return Failure(kind, str(error))
-
-
-def _reads(request: MetricRequest) -> list[tuple[TableRef, tuple[str, ...]]]:
-    """Each table that a request reads, with the columns that must be there."""
-    names = (*request.metric.columns, *request.segment_by, *((request.partition.column,) if request.partition else ()))
-    reads = [(request.table, names)]
-    if isinstance(request.metric, StatementMetric):
-        reads.append((request.metric.other.table, request.metric.other.columns))
-    return reads
-
-
-def _missing(table: TableRef, names: tuple[str, ...], columns: tuple[Column, ...]) -> Failure | None:
-    try:
-        resolve(names, columns)
-    except errors.ColumnMissing as e:
-        return Failure(FailureKind.MISSING_COLUMN, f"{table.dataset}: {e}")
-    return None
-
-
-def compile_with(scan: Scan, columns: Mapping[TableRef, tuple[Column, ...]], warehouse: Warehouse, at: datetime) -> CompiledScan | None:
-    """The statement of a scan; None for METADATA, which the look-up has answered already."""
-    metric = scan.metrics[0]
-    if metric.kind is MetricKind.METADATA:
-        return None
-    others = columns[metric.other.table] if isinstance(metric, StatementMetric) else ()
-    return compile_scan(scan, columns[scan.table], others, warehouse.capabilities, at)
 
 
 @dataclass(slots=True)
@@ -173,7 +89,16 @@ class _Measuring:
         self.warehouse = warehouse
         self.clock = clock
         self.new_id = new_id
+        self.proofs: Mapping[MetricRequest, str] = {}
         self.done = Measured()
+
+    def reuse(self, reused: Mapping[MetricRequest, tuple[Earlier, ...]]) -> None:
+        """Takes earlier values for measured now."""
+        at, scan_id = self.clock(), self.new_id()
+        for request, earlier in reused.items():
+            self.done.by_request[request] = tuple(
+                Measurement(request, e.segment, e.value, None, at, 0.0, scan_id, None, self.proofs[request], e.measured_at) for e in earlier
+            )
 
     def scan(self, session: Session, scan: Scan, patience: _Patience) -> None:
         """Measures one scan; raises ConnectFailed when the warehouse is gone, so that nothing more is tried."""
@@ -225,7 +150,7 @@ class _Measuring:
         for (partition, segment, metric), value in answers.items():
             request = wanted.get((partition, metric))
             if request is not None:
-                found = Measurement(request, segment, value, None, at, duration_s, scan_id, sql)
+                found = Measurement(request, segment, value, None, at, duration_s, scan_id, sql, self.proofs.get(request))
                 by_part.setdefault((partition, metric), []).append(found)
         for key, request in wanted.items():
             self.done.by_request[request] = tuple(by_part.get(key, ()))

@@ -67,6 +67,7 @@ def check(
         outcome.finished_at,
         outcome.records,
         outcome.statements,
+        sum(record.reused is not None for record in outcome.records),
         is_recorded=is_recorded,
         problem=problem,
         notes=_notes(outcome.records),

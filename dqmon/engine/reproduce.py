@@ -11,7 +11,7 @@ from dqmon.core.check import CheckResult
 from dqmon.core.metric import MetricKind
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef
-from dqmon.engine.measure import compile_with
+from dqmon.engine.planning import compile_with
 from dqmon.errors import WarehouseError
 from dqmon.sql.compile import fits
 from dqmon.sql.text import literal_sql

@@ -38,31 +38,40 @@ class _Aggregate(FunctionElement[Any]):
     """Its result comes as the driver has it: SQLAlchemy's own number types would round decimals, or make them of doubles."""
 
     type = sa.types.NullType()
-    inherit_cache = True
 
 
 class Total(_Aggregate):
     """The sum, exact but for doubles; SQLite gives it as text."""
 
     name = "sum"
+    inherit_cache = True
 
 
 class Average(_Aggregate):
-    """The mean. Of decimals it is exact: a decimal, or the text `sum/count` where the engine would divide doubles."""
+    """The mean. Of decimals it is a text, the number or `sum/count`: engines divide doubles, or round to a few digits."""
 
     name = "avg"
+    inherit_cache = True
 
 
 class Deviation(_Aggregate):
     """The standard deviation of a sample; NULL below two values."""
 
     name = "stddev_samp"
+    inherit_cache = True
 
 
 class Quantile(_Aggregate):
     """The quantile (value, q) with linear interpolation between neighbours, as a double."""
 
     name = "quantile"
+    inherit_cache = True
+
+
+@compiles(Total)
+@compiles(Deviation)
+def _called(element: _Aggregate, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{element.name}({compiler.process(element.clauses, **kw)})"
 
 
 @compiles(Total, "sqlite")
@@ -74,7 +83,7 @@ def _registered(element: _Aggregate, compiler: SQLCompiler, **kw: Any) -> str:
     return f"dqmon_{element.name}({compiler.process(element.clauses, **kw)})"
 
 
-@compiles(Average, "duckdb")
+@compiles(Average)
 def _quotient(element: Average, compiler: SQLCompiler, **kw: Any) -> str:
     value = compiler.process(element.clauses, **kw)
     if stored(next(iter(element.clauses))).group is TypeGroup.DECIMAL:

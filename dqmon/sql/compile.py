@@ -6,6 +6,7 @@
 | GROUPED | the same over `(select [segments, bucket,] keys, count(*) … group by …)` |
 | STATEMENT | the same over the metric's join of the rows with the other table's |
 | QUERY | the metric's own over `(the user's query)` |
+| ROWS | the metric's own over the table, with a limit |
 
 With segments or partitions, `from` is a subquery that gives them names, so that GROUP BY repeats no parameters.
 """
@@ -26,6 +27,7 @@ from dqmon.core.metric import (
     MetricKind,
     Partition,
     QueryMetric,
+    RowsMetric,
     Scan,
     Segment,
     StatementMetric,
@@ -61,6 +63,8 @@ class CompiledScan:
         if scan.kind is MetricKind.QUERY:
             asked = _query_of(scan)
             return {(partition, (), asked): asked.answer(rows) for partition in scan.partitions or (None,)}
+        if scan.kind is MetricKind.ROWS:
+            return {(request.partition, (), request.metric): _rows_of(scan).answer(rows) for request in scan.requests}
         found: dict[tuple[Partition | None, Segment], tuple[object, ...]] = {}
         for row in rows:
             segment = tuple(zip(scan.segment_by, (None if v is None else str(v) for v in row[:width]), strict=True))
@@ -112,6 +116,10 @@ def compile_scan(
             statement = _grouped(source, caps)
         case MetricKind.STATEMENT:
             statement = _joined(source, other_columns)
+        case MetricKind.ROWS:
+            listed = _rows_of(scan)
+            select = listed.select(source.columns, caps, at)
+            statement = select.select_from(source.table).where(*source.where).limit(listed.limit + 1)
         case _:
             statement = _aggregate(source, at)
     if scan.segment_by:
@@ -134,6 +142,11 @@ def _aggregate(source: Source, at: datetime) -> Select[Any]:
 
 def _query_of(scan: Scan) -> QueryMetric:
     (metric,) = (metric for metric in scan.metrics if isinstance(metric, QueryMetric))
+    return metric
+
+
+def _rows_of(scan: Scan) -> RowsMetric:
+    (metric,) = (metric for metric in scan.metrics if isinstance(metric, RowsMetric))
     return metric
 
 

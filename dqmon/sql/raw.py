@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.sql import ColumnElement, FromClause
     from sqlalchemy.sql.compiler import SQLCompiler
-    from sqlglot import exp
-    from sqlglot.tokens import Token
+    from sqlglot import Token, exp
 
 LENGTH_LIMIT = 20_000
 """Characters of one text; longer ones are generated and belong in a view."""
@@ -109,7 +108,8 @@ def _in_brackets(element: _Written, compiler: SQLCompiler, *, asfrom: bool = Fal
     if not (asfrom or ashint):
         return ""
     # On lines of its own and without colons or percent signs that would mean something to the driver.
-    text = compiler.escape_literal_column(element.text).replace(DATASET, compiler.process(element.table, asfrom=True))
+    text = compiler.escape_literal_column(element.text)  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
+    text = text.replace(DATASET, compiler.process(element.table, asfrom=True))
     return f"(\n{text}\n) AS dq_query"
 
 
@@ -119,10 +119,10 @@ def _check_condition(text: str, grammar: str) -> None:
 
     root, _ = _parsed(text, grammar, _CONDITION)
     if not _is_condition(root):
-        raise UnsafeSql(f"the SQL {_shown(text)} is no condition; {_CONDITION}")
+        raise _unsafe(text, "is no condition", _CONDITION)
     for node in root.walk(prune=lambda node: isinstance(node, exp.Query)):
         if isinstance(node, exp.AggFunc | exp.Window) or (isinstance(node, exp.Anonymous) and node.name.lower() in _AGGREGATES):
-            raise UnsafeSql(f"the SQL {_shown(text)} has {node.sql()}, which looks at more than one row; {_CONDITION}")
+            raise _unsafe(text, f"has {node.sql()}, which looks at more than one row", _CONDITION)
 
 
 @lru_cache(4_096)
@@ -132,9 +132,9 @@ def _check_query(text: str, grammar: str) -> None:
     root, tokens = _parsed(text.replace(DATASET, _PLACE), grammar, _QUERY)
     places = sum(token.token_type.name == "VAR" and token.text == _PLACE for token in tokens)
     if places != text.count(DATASET) or _PLACE in text.lower():
-        raise UnsafeSql(f"the SQL {_shown(text)} has {DATASET} inside of a text or a name; it stands for the table only")
+        raise _unsafe(text, f"has {DATASET} inside of a text or a name", "it stands for the table only")
     if not isinstance(root, exp.Select | exp.SetOperation | exp.Subquery):
-        raise UnsafeSql(f"the SQL {_shown(text)} is no SELECT; {_QUERY}")
+        raise _unsafe(text, "is no SELECT", _QUERY)
 
 
 def _parsed(text: str, grammar: str, form: str) -> tuple[exp.Expr, list[Token]]:
@@ -148,21 +148,21 @@ def _parsed(text: str, grammar: str, form: str) -> tuple[exp.Expr, list[Token]]:
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
     if not text.strip() or len(text) > LENGTH_LIMIT or any(c < " " and c not in "\t\r\n" for c in text):
-        raise UnsafeSql(f"the SQL {_shown(text)} is empty, longer than {LENGTH_LIMIT:,} characters or has control characters; {form}")
+        raise _unsafe(text, f"is empty, longer than {LENGTH_LIMIT:,} characters or has control characters", form)
     try:
         tokens = sqlglot.tokenize(text, read=grammar or None)
         roots = sqlglot.parse(text, read=grammar or None)
     except (errors.SqlglotError, RecursionError) as e:
-        raise UnsafeSql(f"the SQL {_shown(text)} cannot be understood ({str(e).splitlines()[0]}); {form}") from e
+        raise _unsafe(text, f"cannot be understood ({str(e).splitlines()[0]})", form) from e
     if any(token.comments or token.token_type.name == "SEMICOLON" for token in tokens) or len(roots) != 1:
-        raise UnsafeSql(f"the SQL {_shown(text)} has a semicolon or a comment; {form}")
+        raise _unsafe(text, "has a semicolon or a comment", form)
     if _PARAMETER.search(text):
-        raise UnsafeSql(f"the SQL {_shown(text)} has %(…)s, which reads as a parameter; write '%(' || '…)s'")
+        raise _unsafe(text, "has %(…)s, which reads as a parameter", "write '%(' || '…)s'")
     if roots[0] is None:
-        raise UnsafeSql(f"the SQL {_shown(text)} says nothing; {form}")
+        raise _unsafe(text, f"says nothing", form)
     for node in roots[0].walk():
         if problem := _problem(node):
-            raise UnsafeSql(f"the SQL {_shown(text)} has {problem}, which may do more than read rows; {form}")
+            raise _unsafe(text, f"has {problem}, which may do more than read rows", form)
     return roots[0], tokens
 
 
@@ -195,6 +195,7 @@ def _problem(node: exp.Expr) -> str | None:
     return None
 
 
-def _shown(text: str) -> str:
-    text = text.replace(_PLACE, DATASET)
-    return repr(text if len(text) <= 200 else text[:200] + "…")  # noqa: PLR2004 - enough to find it by
+def _unsafe(text: str, what: str, instead: str) -> UnsafeSql:
+    """The error: which SQL, what is wrong with it, what to write."""
+    shown = repr(text if len(text) <= 200 else text[:200] + "…")  # noqa: PLR2004 - enough to find it by
+    return UnsafeSql(f"the SQL {shown} {what}; {instead}".replace(_PLACE, DATASET))

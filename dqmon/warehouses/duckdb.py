@@ -17,6 +17,7 @@ from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ConnectFailed, PermissionDenied, TableMissing, WarehouseBusy, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base.session import missing_file, one_line, refused
+from dqmon.warehouses.base.stamps import files_proof
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -77,6 +78,8 @@ class DuckdbSession(SqlSession):
     def __init__(self, connection: sa.Connection, warehouse: Duckdb) -> None:
         super().__init__(connection, warehouse)
         self._unreadable: dict[str, str] = connection.info["unreadable"]
+        self._files: dict[str, str] = warehouse.options.files
+        self._path = Path(warehouse.options.path) if warehouse.options.path else None
 
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         """As every session's; a table whose file cannot be read says so."""
@@ -88,6 +91,17 @@ class DuckdbSession(SqlSession):
         """The quoted path."""
         parts = (table.catalog, table.schema or self.default_schema, table.name)
         return {"path": ".".join(_name(part) for part in parts if part is not None)}
+
+    def unchanged_proof(self, table: TableRef) -> str | None:
+        """By the files: of a table of `files:` its own, else the database's with its write-ahead log. Nothing of other views."""
+        own = self._files.get(table.name) if table.schema in (None, "main") else None
+        if own is not None:
+            found = self._rows(sa.text("select file from glob(:pattern)"), {"pattern": own}, self.timeout_s)
+            return files_proof(Path(str(file)) for (file,) in found)
+        is_view = "select count(*) from duckdb_views() where view_name = :name and schema_name = :schema and not internal"
+        if self._path is None or self._rows(sa.text(is_view), {"name": table.name, "schema": table.schema}, self.timeout_s)[0][0]:
+            return None
+        return files_proof((self._path, self._path.with_name(f"{self._path.name}.wal")))
 
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """The group follows DuckDB's type name; enums are texts."""

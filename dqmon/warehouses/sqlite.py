@@ -12,11 +12,12 @@ import sqlalchemy as sa
 
 from dqmon.core.capabilities import Capabilities
 from dqmon.core.options import ProjectPath, WarehouseOptions
-from dqmon.core.table import Column, TypeGroup
+from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ConnectFailed, PermissionDenied, TableMissing, WarehouseBusy, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base.session import missing_file, one_line, refused
 from dqmon.warehouses.base.sqlite_functions import Functions
+from dqmon.warehouses.base.stamps import files_proof
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -59,6 +60,7 @@ class SqliteSession(SqlSession):
     def __init__(self, connection: sa.Connection, warehouse: Sqlite) -> None:
         super().__init__(connection, warehouse)
         self._functions: Functions = connection.info["functions"]
+        self._path = Path(warehouse.options.path)
 
     tables_sql = (
         "select 'main', name, type = 'view' from sqlite_master where type in ('table', 'view') "
@@ -68,6 +70,13 @@ class SqliteSession(SqlSession):
         'select name, type, "notnull" = 0 and pk = 0 from pragma_table_xinfo(:name) '
         "where hidden <> 1 and :schema = 'main' and :catalog is null order by cid"
     )
+
+    def unchanged_proof(self, table: TableRef) -> str | None:
+        """By the database file and its write-ahead log; nothing of views."""
+        is_table = "select count(*) from sqlite_master where type = 'table' and lower(name) = lower(:name)"
+        if not self._rows(sa.text(is_table), {"name": table.name}, self.timeout_s)[0][0]:
+            return None
+        return files_proof((self._path, self._path.with_name(f"{self._path.name}-wal")))
 
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """The group follows the declared type; SQLite itself holds any value in any column."""

@@ -99,4 +99,3 @@ def held(code: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         other.kill()
         other.communicate()
-

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
-import socket
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -103,7 +99,7 @@ def test_a_missing_and_an_empty_configuration(place: Place) -> None:
 # ---- Data, on all three engines --------------------------------------------------------------------------------------
 
 HOSTILE_TABLE, HOSTILE_COLUMN = 'ro"ws;-- ünï😀', "co\"l';--é"
-HOSTILE_ID = "\"ro\"\"ws;-- ünï😀\".completeness.\"co\"\"l';--é\""
+HOSTILE_ID = '"ro""ws;-- ünï😀".completeness."co""l\';--é"'
 
 
 def quoted(name: str) -> str:
@@ -339,7 +335,9 @@ def test_a_warehouse_that_goes_down_mid_run_is_an_error_of_what_was_not_measured
         admin.exec_driver_sql(f"grant select on all tables in schema dies to {role}")
         url = sa.make_url(module_database).set(username=role, drivername="postgresql").render_as_string(hide_password=False)
         two_warehouses(shop, f"type: postgres, url: '{url}', max_connections: 1, schema: dies")
-        listed = "".join(f"  - {{dataset: {name}, checks: [{{completeness: {{column: x}}}}]}}\n" for name in ("a_first", "b_slow", "c_last"))
+        listed = "".join(
+            f"  - {{dataset: {name}, checks: [{{completeness: {{column: x}}}}]}}\n" for name in ("a_first", "b_slow", "c_last")
+        )
         shop.write("checks/other.yaml", f"version: 1\ndefaults: {{warehouse: other}}\ndatasets:\n{listed}")
         process = shop.start("check", "--format", "json")
         pids = f"select pid from pg_stat_activity where usename = '{role}' and state = 'active' and query like '%%b_slow%%'"
@@ -411,7 +409,9 @@ def many_checks(count: int) -> str:
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_a_store_that_cannot_be_reached_is_said_without_its_password(shop: Place, command: str) -> None:
     shop.write("config/dqmon.yaml", f"{CONFIG}store: {{url: 'postgresql+psycopg://dq:canary-secret@127.0.0.1:9/store'}}\n")
-    done = shop.dqmon(command).expect(4, "dqmon: store postgresql+psycopg://dq:***@127.0.0.1:9/store: it cannot be reached; check host, port")
+    done = shop.dqmon(command).expect(
+        4, "dqmon: store postgresql+psycopg://dq:***@127.0.0.1:9/store: it cannot be reached; check host, port"
+    )
     assert "canary-secret" not in done.words
 
 
@@ -452,7 +452,9 @@ def test_a_message_that_no_vendor_takes_is_dead_with_its_reason_and_exit_code_4(
     routes = "routes:\n  - {name: rest, default: true, to: [team], group_wait: 0s}\n"
     shop.write("config/dqmon.yaml", f"{CONFIG}channels:\n  team: {channel[:-1]}, {more}\n{routes}")
     shop.sqlite("delete from orders")
-    shop.dqmon("check").expect(4, "FAIL", reason, "messages not delivered: 0 will be tried again, 1 given up; `dqmon incidents show` says why")
+    shop.dqmon("check").expect(
+        4, "FAIL", reason, "messages not delivered: 0 will be tried again, 1 given up; `dqmon incidents show` says why"
+    )
     (row,) = [line.split() for line in shop.dqmon("incidents", "list").expect(0).out.splitlines() if "row_count" in line]
     shop.dqmon("incidents", "show", row[0]).expect(0, f"given up: {reason}")
     shop.dqmon("explain", "main.orders.row_count").expect(0, f"given up: {reason}")

@@ -6,8 +6,8 @@ import json
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 from fake_vendors import Vendors
-from place import Done, Place, ended, wait_for
+from place import Done, Place, wait_for
 
 CONFIG = """\
 version: 1
@@ -28,11 +28,11 @@ channels:
   oncall: {{type: pagerduty, routing_key: {key}, base_url: "{pagerduty}", verify: {ca}, allow_private_addresses: true}}
   team: {{type: slack, token: xoxb-fake, channel: "#data-quality", base_url: "{slack}", allow_private_addresses: true}}
 routes:
-  - {{name: all, default: true, to: [oncall, team], group_wait: {group_wait}}}
+  - {{name: all, default: true, to: [oncall, team], group_wait: {group_wait}, group_interval: 1s}}
 """
 CHECKS = """\
 version: 1
-defaults: {owner: "@orders", runbook: "https://wiki.example.com/rb", schedule: {every: 2s}}
+defaults: {owner: "@orders", runbook: "https://wiki.example.com/rb", schedule: {every: 1s}}
 datasets:
   - dataset: orders
     checks:
@@ -48,12 +48,13 @@ KEY = "k" * 32
 
 
 class Production(Place):
-    """A project of checks due every two seconds, the vendors that it tells, and what its daemons logged."""
+    """A project of checks due every second, the vendors that it tells, and what its daemons logged."""
 
     def __init__(self, root: Path, vendors: Vendors, store: str, warehouse: str) -> None:
         super().__init__(root)
         self.vendors, self.store, self.warehouse = vendors, store, warehouse
         self.log = root / "daemon.log"
+        self.process: subprocess.Popen[str] | None = None
         self.configure()
         self.write("checks/orders.yaml", CHECKS)
         self.execute("create table orders (id integer)")
@@ -89,10 +90,11 @@ class Production(Place):
     @contextmanager
     def daemon(self) -> Iterator[subprocess.Popen[str]]:
         with self.log.open("a", encoding="utf-8") as log:
-            process = self.start("run", stdout=subprocess.DEVNULL, stderr=log)
+            self.process = process = self.start("run", stdout=subprocess.DEVNULL, stderr=log)
         try:
             yield process
         finally:
+            self.process = None
             process.kill()
             process.wait()
 
@@ -101,8 +103,12 @@ class Production(Place):
         code = process.wait(20)
         assert code == 0, f"found exit code {code} after SIGTERM, expected 0; the log says:\n{self.log.read_text()}"
 
-    def wait(self, reached: Any, what: str, timeout_s: float = 15) -> Any:
-        return wait_for(reached, what, timeout_s, self.log.read_text)
+    def wait(self, reached: Callable[[], Any], what: str, timeout_s: float = 15) -> Any:
+        def found() -> Any:
+            assert self.process is None or self.process.poll() is None, f"the daemon ended; the log says:\n{self.log.read_text()}"
+            return reached()
+
+        return wait_for(found, what, timeout_s, self.log.read_text)
 
     def logged(self) -> list[dict[str, Any]]:
         """The daemon's log; every line is JSON, since it is no terminal that it goes to."""
@@ -135,8 +141,8 @@ class Production(Place):
     def wait_until_told(self) -> None:
         self.wait(lambda: self.pages() == ["triggered"] and len(self.posts()) == 1, "one page and one Slack message")
 
-    def wait_until_resolved(self) -> None:
-        self.wait(lambda: self.pages() == ["resolved"], "the page to be resolved")
+    def wait_until_resolved(self, timeout_s: float = 15) -> None:
+        self.wait(lambda: self.pages() == ["resolved"], "the page to be resolved", timeout_s)
         self.wait(lambda: [post["edits"] > 0 for post in self.posts()] == [True], "the Slack message to be edited")
         assert "resolved" in json.dumps(self.posts()).lower()
 
@@ -184,25 +190,26 @@ def beside(production: Production) -> None:
     assert told == (1,), f"found {told[0]} pages queued, expected the daemon's one"
 
 
+@pytest.mark.parametrize("production", [("sqlite", "duckdb")], indirect=True, ids=["sqlite"])
 def test_a_reload_keeps_state_streak_and_phase_of_a_firing_check(production: Production) -> None:
+    checks = CHECKS.replace("every: 1s", "every: 2s")  # so that there is a phase
+    production.write("checks/orders.yaml", checks)
     production.load(1)
     with production.daemon() as process:
         production.wait_until_told()
         production.wait_for_runs(1)
         phase, since = alert(production)
-        production.write("checks/orders.yaml", CHECKS.replace("row_count", "row_cont"))
+        production.write("checks/orders.yaml", checks.replace("row_count", "row_cont"))
         process.send_signal(signal.SIGHUP)
         refused = production.wait(lambda: [line for line in production.logged() if "reload refused" in line["event"]], "the refusal")
         assert refused[0]["problem"] == "checks/orders.yaml:6: unknown check type 'row_cont'; did you mean 'row_count'?"
-        production.wait_for_runs(1)
         assert alert(production) == (phase, since)
-        changed = CHECKS.replace("min: 3", "min: 4").replace("column: id}", "column: id}\n      - uniqueness: {column: id}")
+        changed = checks.replace("min: 3", "min: 4").replace("column: id}", "column: id}\n      - uniqueness: {column: id}")
         production.write("checks/orders.yaml", changed)
         process.send_signal(signal.SIGHUP)
         production.wait(lambda: [line for line in production.logged() if line["event"] == "reloaded"], "the reload")
         added = "select id from dq_results where check_id = 'main.orders.uniqueness.id'"
         production.wait(lambda: production.select(added), "the check that was added")
-        production.wait_for_runs(2)
         assert alert(production) == (phase, since), "the reload changed the phase of the check, or its alert began anew"
         ((streak,),) = production.select(f"select streak from dq_alerts where check_id = '{CHECK}' and kind = 'data'")
         failed = production.select(f"select id from dq_results where check_id = '{CHECK}' and verdict = 'fail'")
@@ -226,24 +233,32 @@ def alert(production: Production) -> tuple[int, Any]:
     return int(at.timestamp()) % 2, since
 
 
-def test_a_daemon_that_is_killed_loses_no_page_and_sends_none_twice(production: Production) -> None:
+WAITING = "select id from dq_incidents"
+TOLD = "select id from dq_deliveries where channel = 'team' and state = 'sent' and 2 = (select count(*) from dq_deliveries where state = 'sent')"
+
+
+@pytest.mark.parametrize(
+    ("production", "moment", "pages_before"),
+    [(("sqlite", "duckdb"), WAITING, 0), (("postgresql", "sqlite"), TOLD, 1)],
+    indirect=["production"],
+    ids=["sqlite, while the page waits", "postgresql, when it was sent"],
+)
+def test_a_daemon_that_is_killed_loses_no_page_and_sends_none_twice(production: Production, moment: str, pages_before: int) -> None:
     production.load(1)
-    production.configure(group_wait="3s")
+    production.configure(group_wait="2s")
     with production.daemon() as process:
-        production.wait(lambda: production.select("select id from dq_incidents"), "the incident")
+        production.wait(lambda: production.select(moment), "the moment to kill")
         process.kill()
         process.wait()
-    assert production.pages() == [], "the page was not to be sent yet"
+    assert len(production.pages()) == pages_before
+    if pages_before:
+        production.load(3)
     with production.daemon() as process:
-        # On PostgreSQL the dead daemon's leases must run out first, which takes 15 s.
-        production.wait(lambda: production.pages() and production.posts(), "the page and the message after the restart", 30)
-        production.assert_told_once()
-        process.kill()
-        process.wait()
-    production.load(3)
-    if production.store.startswith("postgresql"):
-        return
-    with production.daemon() as process:
-        production.wait_until_resolved()
+        # The dead daemon's leases run out first, which takes 15 s.
+        if not pages_before:
+            production.wait(lambda: production.pages() and production.posts(), "the page and the message after the restart", 30)
+            production.assert_told_once()
+            production.load(3)
+        production.wait_until_resolved(30)
         production.assert_told_once()
         production.stop(process)

@@ -1,6 +1,7 @@
 """The fake Slack and PagerDuty reject what the vendors reject, with the vendor's status and words."""
 
 import json
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -218,6 +219,16 @@ def test_the_program_serves_and_tells_its_state(tmp_path):
         program.kill()
         program.wait()
         program.stdout.close()
+
+
+def test_idle_waits_for_the_requests_of_clients_that_are_gone():
+    with fake_vendors.Vendors() as vendors:
+        vendors.script("slack", fake_vendors.Fault(delay_s=0.1))
+        body = b'{"text": "left behind"}'
+        with socket.create_connection(("127.0.0.1", int(vendors.slack_url.rsplit(":", 1)[1]))) as client:
+            client.sendall(b"POST %s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s" % (vendors.slack.webhook_path.encode(), len(body), body))
+        urllib.request.urlopen(vendors.slack_url + "/_idle").close()
+        assert [message["text"] for message in vendors.slack.messages] == ["left behind"]
 
 
 def test_enough_bodies_are_tried():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 
 def as_decimal(value: object) -> object:
@@ -34,6 +35,27 @@ def _as_scalars(value: object) -> object:
     return tuple(as_decimal(item) if isinstance(item, float) else item for item in value)
 
 
+def _as_texts(value: object) -> object:
+    """YAML's list of values as texts, which the column's type reads again: 1, 1.5, true, 2013-01-31, new."""
+    return tuple(_as_text(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bool():
+            return str(value).lower()
+        case int() | float() | Decimal():
+            return str(as_decimal(value))
+        case date():
+            return value.isoformat()
+        case None:
+            raise ValueError("null is no value; NULL is never tested here, write a completeness check for it")
+        case _:
+            raise ValueError(f"{value!r} is no text, number, true, false or date")
+
+
 Number = Annotated[
     Decimal,
     BeforeValidator(as_decimal),
@@ -51,6 +73,15 @@ Scalars = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": ["string", "number", "boolean"]}}),
 ]
 """Values that stand for "nothing was entered"."""
+
+
+Values = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_texts),
+    Field(min_length=1),
+    WithJsonSchema({"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1}),
+]
+"""Values of a column, at least one, each as the text that its type reads."""
 
 
 def key_problems(column: str | None, columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dqmon.core.threshold import Threshold
 
 _MOST_DIGITS = 12
+_EXACT = Context(prec=400)
+"""Room for every double written out."""
 
 
 def number(value: float | Decimal) -> str:
@@ -30,6 +32,20 @@ def percent(value: Decimal, threshold: Threshold | None = None) -> str:
         if rounded == value or rounded not in bounds:
             break
     return f"{number(rounded)} %"
+
+
+def near(value: Decimal, threshold: Threshold | None) -> str:
+    """A number to six digits, two of them decimals; more where rounding would say a bound of `threshold` that it is not."""
+    if not value.is_finite():
+        return "infinite" if value > 0 else "minus infinite"
+    bounds = {threshold.low, threshold.high} if threshold else set()
+    decimals = max(2, 5 - value.adjusted()) if value else 0
+    rounded = value
+    for digits in range(decimals, decimals + _MOST_DIGITS):
+        rounded = _EXACT.quantize(value, Decimal(1).scaleb(-digits))
+        if rounded == value or rounded not in bounds:
+            break
+    return number(rounded)
 
 
 def count(amount: int, noun: str) -> str:
@@ -69,7 +85,7 @@ def holds(threshold: Threshold, noun: str) -> str:
     low, high = _bounds(threshold, noun)
     match threshold.operator:
         case ">":
-            return f"at most {low}" if threshold.low else f"no {noun}"
+            return f"at most {low}" if threshold.low or not noun else f"no {noun}"
         case ">=":
             return f"less than {low}"
         case "<":
@@ -90,4 +106,4 @@ def _bounds(threshold: Threshold, noun: str) -> tuple[str, str]:
     low, high = threshold.low, threshold.high if threshold.high is not None else threshold.low
     if threshold.is_percent:
         return f"{number(low)} %", f"{number(high)} %"
-    return f"{number(low)} {noun}", f"{number(high)} {noun}"
+    return f"{number(low)} {noun}".rstrip(), f"{number(high)} {noun}".rstrip()

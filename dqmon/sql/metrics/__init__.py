@@ -5,10 +5,13 @@ from dqmon.sql.metrics.counts import InvalidRangeCount, MissingCount, NonMissing
 from dqmon.sql.metrics.instants import FutureCount, LatestInstant, MaxIngestionDelay
 from dqmon.sql.metrics.keys import CompleteKeyCount, DistinctKeys, DuplicatedKeys, KeyedRows, SurplusRows
 from dqmon.sql.metrics.references import MissingReference
+from dqmon.sql.metrics.statistics import statistic
 from dqmon.sql.metrics.texts import InvalidFormatCount, InvalidLengthCount, InvalidPatternCount
 from dqmon.sql.metrics.values import ListedCount, UnlistedCount
+from dqmon.sql.metrics.written import BrokenConditionCount, ReturnedRows, ReturnedValue
 
 __all__ = [
+    "BrokenConditionCount",
     "ColumnList",
     "CompleteKeyCount",
     "DistinctKeys",
@@ -25,7 +28,10 @@ __all__ = [
     "MissingCount",
     "MissingReference",
     "NonMissingCount",
+    "ReturnedRows",
+    "ReturnedValue",
     "RowCount",
     "SurplusRows",
     "UnlistedCount",
+    "statistic",
 ]

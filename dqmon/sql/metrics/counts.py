@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -58,6 +59,15 @@ class ColumnCount(AggregateMetric):
         """The one column."""
         return (self.column,)
 
+    @abstractmethod
+    def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        """True for a row that counts."""
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """Count of the rows that count."""
+        del at
+        return count_where(self.counted(columns, caps))
+
     def _missing(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
         return is_missing(columns[self.column], caps, self.missing_values, self.missing_pattern, self.nan)
 
@@ -68,10 +78,9 @@ class MissingCount(ColumnCount):
 
     name: ClassVar[str] = "missing_count"
 
-    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
-        """Count of the missing."""
-        del at
-        return count_where(self._missing(columns, caps))
+    def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        """The missing."""
+        return self._missing(columns, caps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +89,9 @@ class NonMissingCount(ColumnCount):
 
     name: ClassVar[str] = "non_missing_count"
 
-    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
-        """Count of the not missing."""
-        del at
-        return count_where(sa.not_(self._missing(columns, caps)))
+    def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        """The not missing."""
+        return sa.not_(self._missing(columns, caps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +108,10 @@ class InvalidRangeCount(ColumnCount):
     max: Decimal | str | datetime | None = None
     exclusive: Literal["min", "max", "both"] | None = None
 
-    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
-        """Count of the not missing outside of the bounds."""
-        del at
+    def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        """The not missing outside of the bounds."""
         column = columns[self.column]
         broken = [is_outside(column, caps, self.min, self.max, self.exclusive)]
         if self.nan == "value":
             broken += is_nan(column, caps)
-        return count_where(sa.and_(sa.not_(self._missing(columns, caps)), sa.or_(*broken)))
+        return sa.and_(sa.not_(self._missing(columns, caps)), sa.or_(*broken))

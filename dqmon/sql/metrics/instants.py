@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, Value
+from dqmon.core.metric import AggregateMetric, Metric, Value
 from dqmon.sql.columns import bound
 from dqmon.sql.conditions import count_where
 from dqmon.sql.instant import instant, seconds_between
@@ -45,6 +45,16 @@ class LatestInstant(_OneInstant):
         value = instant(columns[self.column], caps)
         return sa.func.max(sa.case((value <= bound(at + FUTURE_TOLERANCE, value), value)))
 
+    def stands(self, value: Value, others: Mapping[Metric, Value]) -> bool:
+        """True unless there were values in the future, which may be the newest by now."""
+        del value
+        return others.get(FutureCount(self.column)) == 0
+
+    def restore(self, number: float | None, text: str | None) -> Value:
+        """The kept instant."""
+        del number
+        return None if text is None else datetime.fromisoformat(text)
+
 
 @dataclass(frozen=True, slots=True)
 class FutureCount(_OneInstant):
@@ -57,6 +67,11 @@ class FutureCount(_OneInstant):
         """Count of the values past `at` + 5 min."""
         value = instant(columns[self.column], caps)
         return count_where(value > bound(at + FUTURE_TOLERANCE, value))
+
+    def stands(self, value: Value, others: Mapping[Metric, Value]) -> bool:
+        """True for none: nothing that is past comes back into the future."""
+        del others
+        return value == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ class MissingReference(StatementMetric):
     columns: tuple[str, ...]
     other: OtherTable
 
+    @property
+    def written_sql(self) -> tuple[str, ...]:
+        """The other table's filter."""
+        return (self.other.where,) if self.other.where else ()
+
     def expression(self, rows: FromClause, other: FromClause) -> tuple[FromClause, ColumnElement[Any]]:
         """An outer join with the other table's distinct keys, and the count of full keys without a partner.
 

@@ -6,12 +6,11 @@ The column is one of texts, integers, or of a type without characters that engin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import sqlalchemy as sa
 
-from dqmon.sql.conditions import count_where, matches
+from dqmon.sql.conditions import matches
 from dqmon.sql.formats import FormatName, is_format
 from dqmon.sql.metrics.counts import ColumnCount
 from dqmon.sql.texts import characters, length, matches_like
@@ -38,13 +37,12 @@ class InvalidPatternCount(ColumnCount):
     rule: PatternRule = "regex"
     pattern: str = ""
 
-    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
-        """Count of the not missing that break the rule."""
-        del at
+    def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        """The not missing that break the rule."""
         text = characters(columns[self.column], caps)
         found = matches(text, self.pattern) if self.rule in ("regex", "not_regex") else matches_like(text, self.pattern)
         broken = found if self.rule.startswith("not_") else sa.not_(found)
-        return count_where(sa.and_(sa.not_(self._missing(columns, caps)), broken))
+        return sa.and_(sa.not_(self._missing(columns, caps)), broken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +53,10 @@ class InvalidFormatCount(ColumnCount):
 
     format: FormatName = "uuid"
 
-    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
-        """Count of the not missing of another form."""
-        del at
+    def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        """The not missing of another form."""
         text = characters(columns[self.column], caps)
-        return count_where(sa.and_(sa.not_(self._missing(columns, caps)), sa.not_(is_format(text, self.format))))
+        return sa.and_(sa.not_(self._missing(columns, caps)), sa.not_(is_format(text, self.format)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +68,9 @@ class InvalidLengthCount(ColumnCount):
     min: int | None = None
     max: int | None = None
 
-    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
-        """Count of the not missing outside of the bounds."""
-        del at
+    def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        """The not missing outside of the bounds."""
         found = length(characters(columns[self.column], caps))
         tests = [found < self.min] if self.min is not None else []
         tests += [found > self.max] if self.max is not None else []
-        return count_where(sa.and_(sa.not_(self._missing(columns, caps)), sa.or_(sa.false(), *tests)))
+        return sa.and_(sa.not_(self._missing(columns, caps)), sa.or_(sa.false(), *tests))

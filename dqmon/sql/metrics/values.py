@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.sql.conditions import count_where, is_one_of
+from dqmon.sql.conditions import is_one_of
 from dqmon.sql.metrics.counts import ColumnCount
 
 if TYPE_CHECKING:
@@ -36,10 +35,9 @@ class UnlistedCount(_ValueCount):
 
     name: ClassVar[str] = "unlisted_count"
 
-    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
-        """Count of the not missing outside of the list."""
-        del at
-        return count_where(sa.and_(sa.not_(self._missing(columns, caps)), sa.not_(self._listed(columns, caps))))
+    def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        """The not missing outside of the list."""
+        return sa.and_(sa.not_(self._missing(columns, caps)), sa.not_(self._listed(columns, caps)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,6 @@ class ListedCount(_ValueCount):
 
     name: ClassVar[str] = "listed_count"
 
-    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
-        """Count of the not missing in the list."""
-        del at
-        return count_where(sa.and_(sa.not_(self._missing(columns, caps)), self._listed(columns, caps)))
+    def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
+        """The not missing in the list."""
+        return sa.and_(sa.not_(self._missing(columns, caps)), self._listed(columns, caps))

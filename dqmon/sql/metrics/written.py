@@ -39,6 +39,11 @@ class BrokenConditionCount(AggregateMetric):
         return ()
 
     @property
+    def written_sql(self) -> tuple[str, ...]:
+        """The condition."""
+        return (self.condition,)
+
+    @property
     def _row_value(self) -> str:
         # No column is named so: names with line breaks are not made by engines, not even of expressions.
         return f"condition\n{self.condition}"

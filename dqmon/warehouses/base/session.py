@@ -57,6 +57,10 @@ class SqlSession(ABC):
         found = ((TableRef(self.name, None, str(where), str(name)), bool(is_view)) for where, name, is_view in rows)
         return tuple(sorted(found))
 
+    @abstractmethod
+    def unchanged_proof(self, table: TableRef) -> str | None:
+        """What stays the same only while the table's rows do; None when the engine cannot tell, or in doubt."""
+
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         """The columns in order, from the catalogue. Raises TableMissing, which names near tables."""
         with suppress(TableMissing):

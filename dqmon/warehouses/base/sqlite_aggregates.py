@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable
 from decimal import Context, Decimal
@@ -11,7 +12,7 @@ _EXACT = Context(prec=60, traps=[])
 """Digits enough for 10^18 sums of money of 38 digits; infinities of both signs make NaN."""
 
 
-class _Numbers:
+class _Numbers(ABC):
     """Takes each number; `fail` notes and raises an error, since SQLite does not pass messages on."""
 
     def __init__(self, fail: Callable[[str], None]) -> None:
@@ -24,9 +25,9 @@ class _Numbers:
         elif value is not None:
             self.fail(f"{str(value)[:60]!r} is no number")
 
+    @abstractmethod
     def take(self, value: float) -> None:
         """One number."""
-        raise NotImplementedError
 
 
 class Total(_Numbers):
@@ -112,7 +113,10 @@ class Quantile(_Numbers):
         place = self.q * (len(self.values) - 1)
         ordered = sorted(self.values)
         low, high = ordered[math.floor(place)], ordered[math.ceil(place)]
-        return low if low == high else low + (place - math.floor(place)) * (high - low)
+        found = low if low == high else low + (place - math.floor(place)) * (high - low)
+        if math.isnan(found):
+            self.fail("there are infinities of both signs")
+        return found
 
 
 AGGREGATES: dict[str, tuple[int, type[_Numbers]]] = {

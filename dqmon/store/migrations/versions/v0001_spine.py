@@ -263,6 +263,8 @@ def _measurements() -> None:
         sa.Column("version", sa.Integer, nullable=False, comment="1, and one more for each time that the same thing was measured again"),
         sa.Column("is_current", sa.Boolean, nullable=False, comment="the newest version that has a value; never of an ad-hoc run"),
         sa.Column("is_ad_hoc", sa.Boolean, nullable=False, comment="--at or --no-alerts: history and baselines ignore it"),
+        sa.Column("proof", sa.Text, comment="what the warehouse said of the table before the scan; unchanged rows say the same"),
+        sa.Column("reused_from", INSTANT, comment="when the value was really measured; NULL: by this run"),
         sa.PrimaryKeyConstraint("id", name="pk_dq_measurements"),
     )
     op.create_index("ix_dq_measurements_series_described_at", "dq_measurements", ["series", "described_at"])

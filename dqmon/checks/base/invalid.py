@@ -1,0 +1,83 @@
+"""Types that count values which break a rule: invalid is not missing and breaking it (CHECKS.md)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, Literal, TypeAlias
+
+from dqmon.checks.base.counted import Count, judge_count, measured_count
+from dqmon.checks.base.fields import Scalars, pattern_problems
+from dqmon.core.check import Check, DatasetCheck, Evidence, Judgement
+from dqmon.core.metric import Metric
+from dqmon.core.verdict import Dimension, Unit
+from dqmon.sql.conditions import MissingValue
+from dqmon.sql.metrics import NonMissingCount
+
+Missing: TypeAlias = tuple[str, tuple[MissingValue, ...], str | None, Literal["missing", "value"]]
+_SHOWN = 5
+_LONGEST = 40
+
+
+class ValueRule(DatasetCheck):
+    """A rule on the values of one column; a subclass says which metric counts those that break it, and how to say it."""
+
+    dimension: ClassVar[Dimension] = Dimension.VALIDITY
+    unit: ClassVar[Unit] = Unit.ROWS
+    allows_percent: ClassVar[bool] = True
+    default_fail_if: ClassVar[str | None] = "> 0"
+    adjective: ClassVar[str] = "invalid"
+
+    column: str
+    missing_values: Scalars = ()
+    missing_pattern: str | None = None
+    nan: Literal["missing", "value"] = "missing"
+
+    @property
+    @abstractmethod
+    def invalid(self) -> Metric:
+        """The count of the values that are not missing and break the rule."""
+
+    @property
+    @abstractmethod
+    def broken(self) -> str:
+        """What a bad value is, after the column's name: `other than new or paid`."""
+
+    @property
+    def missing(self) -> Missing:
+        """The column and what is missing there, as metrics of a column begin."""
+        return self.column, self.missing_values, self.missing_pattern, self.nan
+
+    def problems(self, check: Check) -> tuple[str, ...]:
+        """A `missing_pattern` that is no regular expression."""
+        del check
+        return pattern_problems(self.missing_pattern)
+
+    def metrics(self, check: Check) -> tuple[Metric, ...]:
+        """Rows with a value and the invalid ones."""
+        del check
+        return NonMissingCount(*self.missing), self.invalid
+
+    def judge(self, check: Check, evidence: Evidence) -> Judgement:
+        """The share of invalid values against the thresholds."""
+        bad, tested = measured_count(evidence, self.invalid), measured_count(evidence, NonMissingCount(*self.missing))
+        verb, nothing = f"have {self.column} {self.broken}", f"no row has a value of {self.column}"
+        return judge_count(check, Count(bad, tested, verb, self.adjective, nothing))
+
+
+def any_of(values: tuple[str, ...]) -> str:
+    """Declared values in words, the first few of many: `new, paid or shipped`, `1, 2, 3, 4, 5 or 12 more`."""
+    few = [shown(value) for value in values[:_SHOWN]]
+    few += [f"{len(values) - _SHOWN} more"] if len(values) > _SHOWN else []
+    return f"{', '.join(few[:-1])} or {few[-1]}" if len(few) > 1 else few[0]
+
+
+def shown(text: str) -> str:
+    """A declared text on one line; in quotes when it is not just one plain word."""
+    short = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return short if short.replace("-", "").replace(".", "").isalnum() else repr(short)
+
+
+def listed_problems(values: tuple[str, ...], missing_values: Scalars) -> tuple[str, ...]:
+    """Values that are declared as missing too, so that they are never tested."""
+    missing = {str(value).lower() if isinstance(value, bool) else str(value) for value in missing_values}
+    return tuple(f"{shown(value)} stands in missing_values too, so that it is never tested" for value in values if value in missing)

@@ -1,0 +1,140 @@
+"""What a run would send: columns looked up, earlier values recalled, the rest planned into scans and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dqmon import errors
+from dqmon.core.metric import Failure, FailureKind, MetricKind, MetricRequest, Scan, StatementMetric
+from dqmon.core.plan import plan
+from dqmon.core.table import Column, TableRef
+from dqmon.engine.reuse import Earlier, Recall, is_reusable
+from dqmon.sql.columns import resolve
+from dqmon.sql.compile import CompiledScan, compile_scan, fits
+from dqmon.telemetry import Log
+
+if TYPE_CHECKING:
+    from dqmon.core.protocols import Session, Warehouse
+
+log = Log(__name__)
+
+_KINDS: tuple[tuple[type[errors.WarehouseError], FailureKind], ...] = (
+    (errors.ConnectFailed, FailureKind.UNREACHABLE),
+    (errors.WarehouseBusy, FailureKind.BUSY),
+    (errors.QueryTimeout, FailureKind.TIMEOUT),
+    (errors.PermissionDenied, FailureKind.PERMISSION),
+    (errors.TableMissing, FailureKind.MISSING_TABLE),
+    (errors.ColumnMissing, FailureKind.MISSING_COLUMN),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What would be sent: scans with their statements, why other requests cannot be measured, and what needs no scan.
+
+    `proofs` has what the warehouse says of the tables of each request now; `reused` the values that still stand by it.
+    """
+
+    scans: tuple[tuple[Scan, CompiledScan | None], ...]
+    failures: Mapping[MetricRequest, Failure]
+    columns: Mapping[TableRef, tuple[Column, ...]]
+    proofs: Mapping[MetricRequest, str]
+    reused: Mapping[MetricRequest, tuple[Earlier, ...]]
+
+
+def plan_scans(
+    warehouse: Warehouse, session: Session, requests: Sequence[MetricRequest], at: datetime, recall: Recall | None = None
+) -> Planned:
+    """The scans for `requests` with their compiled statements; sends catalogue look-ups only.
+
+    Raises ConnectFailed, and StoreError from `recall`.
+    """
+    columns, failures = _look_up(session, requests)
+    possible = [request for request in requests if request not in failures]
+    proofs = _proofs(session, possible) if recall is not None else {}
+    reused = recall(proofs) if recall is not None else {}
+    scans: list[tuple[Scan, CompiledScan | None]] = []
+    for scan in plan((r for r in possible if r not in reused), partial(fits, caps=warehouse.capabilities)):
+        try:
+            scans.append((scan, compile_with(scan, columns, warehouse, at)))
+        except errors.WarehouseError as e:
+            scans.append((scan, None))
+            log.debug("scan does not compile as a whole", table=str(scan.table), error=str(e))
+    return Planned(tuple(scans), failures, columns, proofs, reused)
+
+
+def _look_up(
+    session: Session, requests: Iterable[MetricRequest]
+) -> tuple[dict[TableRef, tuple[Column, ...]], dict[MetricRequest, Failure]]:
+    """The columns of all tables that the requests read, and the requests whose table or column is not there."""
+    columns: dict[TableRef, tuple[Column, ...]] = {}
+    unreadable: dict[TableRef, Failure] = {}
+    failures: dict[MetricRequest, Failure] = {}
+    for request in requests:
+        for table, names in _reads(request):
+            if table not in columns and table not in unreadable:
+                try:
+                    columns[table] = session.columns(table)
+                except errors.ConnectFailed:
+                    raise
+                except errors.WarehouseError as e:
+                    unreadable[table] = failure_of(e)
+            found = unreadable.get(table) or _missing(table, names, columns[table])
+            if found:
+                failures.setdefault(request, found)
+    return columns, failures
+
+
+def _proofs(session: Session, requests: Iterable[MetricRequest]) -> dict[MetricRequest, str]:
+    """What the warehouse says of the tables of each reusable request; requests of tables that it says nothing of are left out."""
+    said: dict[TableRef, str | None] = {}
+    found: dict[MetricRequest, str] = {}
+    for request in filter(is_reusable, requests):
+        tables = [table for table, _ in _reads(request)]
+        for table in tables:
+            if table not in said:
+                try:
+                    said[table] = session.unchanged_proof(table)
+                except errors.WarehouseError as e:
+                    said[table] = None
+                    log.debug("no proof", table=str(table), error=str(e))
+        proofs = [said[table] for table in tables]
+        if None not in proofs:
+            found[request] = " and ".join(str(proof) for proof in dict.fromkeys(proofs))
+    return found
+
+
+def failure_of(error: errors.WarehouseError) -> Failure:
+    """The failure that stands for an exception; what is not known better is the statement's own fault."""
+    kind = next((kind for type_, kind in _KINDS if isinstance(error, type_)), FailureKind.QUERY)
+    return Failure(kind, str(error))
+
+
+def _reads(request: MetricRequest) -> list[tuple[TableRef, tuple[str, ...]]]:
+    """Each table that a request reads, with the columns that must be there."""
+    names = (*request.metric.columns, *request.segment_by, *((request.partition.column,) if request.partition else ()))
+    reads = [(request.table, names)]
+    if isinstance(request.metric, StatementMetric):
+        reads.append((request.metric.other.table, request.metric.other.columns))
+    return reads
+
+
+def _missing(table: TableRef, names: tuple[str, ...], columns: tuple[Column, ...]) -> Failure | None:
+    try:
+        resolve(names, columns)
+    except errors.ColumnMissing as e:
+        return Failure(FailureKind.MISSING_COLUMN, f"{table.dataset}: {e}")
+    return None
+
+
+def compile_with(scan: Scan, columns: Mapping[TableRef, tuple[Column, ...]], warehouse: Warehouse, at: datetime) -> CompiledScan | None:
+    """The statement of a scan; None for METADATA, which the look-up has answered already."""
+    metric = scan.metrics[0]
+    if metric.kind is MetricKind.METADATA:
+        return None
+    others = columns[metric.other.table] if isinstance(metric, StatementMetric) else ()
+    return compile_scan(scan, columns[scan.table], others, warehouse.capabilities, at)

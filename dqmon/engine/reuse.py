@@ -1,0 +1,81 @@
+"""Never the same data twice: values measured earlier stand in for a scan while the warehouse proves that the rows are the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+from dqmon.core.metric import Metric, MetricKind, MetricRequest, Segment, Value
+from dqmon.store import measurements
+
+if TYPE_CHECKING:
+    from dqmon.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A value of one segment, and when it was really measured."""
+
+    segment: Segment
+    value: Value
+    measured_at: datetime
+
+
+Recall: TypeAlias = Callable[[Mapping[MetricRequest, str]], Mapping[MetricRequest, tuple[Earlier, ...]]]
+"""Given each request's proof, the values of those whose newest measurement was made under that very proof."""
+
+_UNSTEADY = re.compile(r"\(|\b(current|local|now|today|sysdate|random)", re.IGNORECASE)
+"""Written SQL with a function or the time in it may say something else tomorrow about the same rows: in doubt, scan."""
+
+
+def is_reusable(request: MetricRequest) -> bool:
+    """True when equal rows give an equal answer, as far as can be told: no free query, no function in written SQL."""
+    if request.metric.kind in (MetricKind.QUERY, MetricKind.METADATA):
+        return False
+    written = (request.where or "", *request.metric.written_sql)
+    return not any(_UNSTEADY.search(text) for text in written)
+
+
+def recall_from(database: Database) -> Recall:
+    """Recalls what `database` keeps. The returned function raises StoreError."""
+
+    def recall(proofs: Mapping[MetricRequest, str]) -> Mapping[MetricRequest, tuple[Earlier, ...]]:
+        by_proof: dict[str, list[MetricRequest]] = {}
+        for request, proof in proofs.items():
+            by_proof.setdefault(proof, []).append(request)
+        found: dict[MetricRequest, tuple[Earlier, ...]] = {}
+        if by_proof:
+            with database.read() as connection:
+                for proof, requests in by_proof.items():
+                    kept = measurements.recall(connection, requests, proof)
+                    found |= {request: tuple(map(_reader(request), rows)) for request, rows in kept.items()}
+        return {request: earlier for request, earlier in found.items() if _stands(request, earlier, found)}
+
+    return recall
+
+
+def _reader(request: MetricRequest) -> Callable[[measurements.Kept], Earlier]:
+    def read(kept: measurements.Kept) -> Earlier:
+        values = json.loads(kept.segment)
+        segment = tuple((name, values.get(name)) for name in request.segment_by)
+        return Earlier(segment, request.metric.restore(kept.number, kept.text), kept.measured_at)
+
+    return read
+
+
+def _stands(request: MetricRequest, earlier: tuple[Earlier, ...], found: Mapping[MetricRequest, tuple[Earlier, ...]]) -> bool:
+    """True when every segment's value is still the value now."""
+    beside = [(other, rows) for other, rows in found.items() if _shape(other) == _shape(request)]
+    for one in earlier:
+        others: dict[Metric, Value] = {o.metric: row.value for o, rows in beside for row in rows if row.segment == one.segment}
+        if not request.metric.stands(one.value, others):
+            return False
+    return True
+
+
+def _shape(request: MetricRequest) -> tuple[object, ...]:
+    return request.table, request.where, request.partition, request.segment_by

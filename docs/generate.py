@@ -201,10 +201,10 @@ def _commands() -> str:
     import typer.main
 
     from dqmon.cli.exit_codes import ExitCode
-    from dqmon.cli.program import PROGRAM
+    from dqmon.cli.program import program
 
     codes = _table(("code", "name", "meaning"), [(str(int(code)), code.name, _member_doc(ExitCode, code.name)) for code in ExitCode])
-    body = "\n".join(_command("dqmon", typer.main.get_command(PROGRAM)))
+    body = "\n".join(_command("dqmon", typer.main.get_command(program())))
     return f"# Commands\n\n## Exit codes\n\n{codes}\n{body}"
 
 

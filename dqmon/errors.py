@@ -83,6 +83,10 @@ class UnsafeSql(WarehouseError):
     """SQL of the configuration is not one single SELECT."""
 
 
+class FrameNotJudged(DqmonError):
+    """A check could not be measured on a frame, so that nobody can say which of its rows are good."""
+
+
 class SourceError(DqmonError):
     """An ingestion source could not be read: unknown, neither ok nor stale."""
 

@@ -40,34 +40,33 @@ FIELD_LIMIT = 8_192
 
 
 def configure(level: str, *, as_json: bool) -> None:
-    """Sends all logs of this level and above to stderr, one line a record, control characters escaped (R36)."""
+    """Sends all logs to stderr, one line a record, control characters escaped (R36)."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines(as_json=as_json))
-    logger = logging.getLogger("dqmon")
-    logger.handlers[:] = [handler]
-    logger.setLevel(level.upper())
-    logger.propagate = False
+    for name, least in (("dqmon", level.upper()), ("apscheduler", "ERROR")):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(least)
+        logger.propagate = False
 
 
 class _Lines(logging.Formatter):
-    """structlog's formatter, made when there is something to log."""
+    """structlog's rendering, loaded with the first record: a command that logs nothing does not pay for it."""
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._structured.format(record)
+        """The record as one line."""
+        return self._inner.format(record)
 
     @cached_property
-    def _structured(self) -> logging.Formatter:
+    def _inner(self) -> logging.Formatter:
         import structlog
 
-        renderer = structlog.processors.JSONRenderer() if self._as_json else structlog.dev.ConsoleRenderer(colors=False)
-
         def flatten(_: object, __: str, event: Any) -> Any:
-            found = event.get("_record")
-            fields = getattr(found, "fields", {})
+            fields = getattr(event.get("_record"), "fields", {})
             return event | {key: _clean(value) for key, value in fields.items()}
 
         return structlog.stdlib.ProcessorFormatter(
@@ -76,7 +75,7 @@ class _Lines(logging.Formatter):
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 flatten,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                renderer,
+                structlog.processors.JSONRenderer() if self._as_json else structlog.dev.ConsoleRenderer(colors=False),
             ]
         )
 

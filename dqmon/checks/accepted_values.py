@@ -7,8 +7,7 @@ from typing import ClassVar
 from dqmon.checks.base.fields import Values
 from dqmon.checks.base.invalid import ValueRule, any_of, listed_problems
 from dqmon.core.check import Check
-from dqmon.core.metric import Metric
-from dqmon.sql.metrics import UnlistedCount
+from dqmon.sql.metrics import ColumnCount, UnlistedCount
 
 
 class AcceptedValues(ValueRule):
@@ -68,7 +67,7 @@ class AcceptedValues(ValueRule):
         return (*super().problems(check), *listed_problems(self.values, self.missing_values))
 
     @property
-    def invalid(self) -> Metric:
+    def invalid(self) -> ColumnCount:
         """Values outside of the list."""
         return UnlistedCount(*self.missing, values=self.values, ignore_case=self.ignore_case)
 

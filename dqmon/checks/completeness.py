@@ -8,6 +8,7 @@ from dqmon.checks.base.counted import Count, judge_count, measured_count
 from dqmon.checks.base.fields import Scalars, pattern_problems
 from dqmon.core.check import Check, DatasetCheck, Evidence, Judgement
 from dqmon.core.metric import Metric
+from dqmon.core.row_rule import RowRule
 from dqmon.core.verdict import Dimension, Unit
 from dqmon.sql.metrics import MissingCount, RowCount
 
@@ -72,6 +73,11 @@ class Completeness(DatasetCheck):
         """All rows and the missing ones."""
         del check
         return (RowCount(), self._missing())
+
+    @property
+    def row_rule(self) -> RowRule:
+        """The rows without a value."""
+        return RowRule(f"has no {self.column}", lambda row: self._missing().counted(row.columns, row.caps))
 
     def judge(self, check: Check, evidence: Evidence) -> Judgement:
         """The share of missing values against the thresholds."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import ClassVar, Literal
 
 from dqmon.checks.base.counted import Count, judge_count, measured_count
 from dqmon.core.check import Check, DatasetCheck, Evidence, Judgement
 from dqmon.core.metric import Metric
+from dqmon.core.row_rule import RowRule
 from dqmon.core.verdict import Dimension, Unit
 from dqmon.sql import raw
 from dqmon.sql.metrics import BrokenConditionCount, RowCount
+
+_LONGEST = 100
+"""Characters of the expression that a sentence shows."""
 
 
 class Condition(DatasetCheck):
@@ -67,11 +72,19 @@ class Condition(DatasetCheck):
         del check
         return (RowCount(), self._broken())
 
+    @property
+    def row_rule(self) -> RowRule:
+        """The rows that break the condition."""
+        return RowRule(f"breaks {self._shown}", lambda row: self._broken().counted(row.columns))
+
     def judge(self, check: Check, evidence: Evidence) -> Judgement:
         """The share of rows that break the condition against the thresholds."""
         bad, rows = measured_count(evidence, self._broken()), measured_count(evidence, RowCount())
-        shown = " ".join(self.expression.split())
-        return judge_count(check, Count(bad, rows, f"are against {shown}", "broken", "there are no rows to look at"))
+        return judge_count(check, Count(bad, rows, f"break {self._shown}", "bad", "there are no rows to look at"))
+
+    @property
+    def _shown(self) -> str:
+        return shorten(self.expression, _LONGEST, placeholder=" …")
 
     def _broken(self) -> BrokenConditionCount:
         return BrokenConditionCount(self.expression, self.nulls)

@@ -9,8 +9,7 @@ from pydantic import NonNegativeInt
 from dqmon.checks.base.invalid import ValueRule
 from dqmon.checks.base.words import count
 from dqmon.core.check import Check
-from dqmon.core.metric import Metric
-from dqmon.sql.metrics import InvalidLengthCount
+from dqmon.sql.metrics import ColumnCount, InvalidLengthCount
 
 
 class Length(ValueRule):
@@ -73,7 +72,7 @@ class Length(ValueRule):
         return tuple(found)
 
     @property
-    def invalid(self) -> Metric:
+    def invalid(self) -> ColumnCount:
         """Texts of another length."""
         if self.equals is not None:
             return InvalidLengthCount(*self.missing, min=self.equals, max=self.equals)

@@ -58,6 +58,7 @@ class MetricAnomaly(StatisticOptions, AnomalyCheck):
     type: ClassVar[str] = "metric_anomaly"
     dimension: ClassVar[Dimension] = Dimension.ACCURACY
     unit: ClassVar[Unit] = Unit.VALUE
+    smallest_change: ClassVar[float] = 0
 
     @property
     def watched(self) -> Metric:

@@ -9,9 +9,8 @@ from pydantic import Field
 from dqmon.checks.base.fields import pattern_problems
 from dqmon.checks.base.invalid import ValueRule
 from dqmon.core.check import Check
-from dqmon.core.metric import Metric
 from dqmon.sql.formats import FormatName
-from dqmon.sql.metrics import InvalidFormatCount, InvalidPatternCount
+from dqmon.sql.metrics import ColumnCount, InvalidFormatCount, InvalidPatternCount
 from dqmon.sql.metrics.texts import PatternRule
 
 Regex = Annotated[str, Field(min_length=1)]
@@ -32,27 +31,27 @@ class Pattern(ValueRule):
         regex: a regular expression that is found anywhere in the text; `^` and `$` bind it to the ends.
         like: a pattern of the whole text, case-sensitive: `%` is any characters, `_` one, `\` takes the next one as it is.
         not_regex, not_like: the same, where a match is bad.
-        format: the whole text has a named format:
-          `email` (RFC 5321 and 5322: dot-atom of at most 64 characters, @, a domain of two labels or more whose last one begins
-          with a letter, at most 254 in all; no quoted names, comments, address literals or letters outside of ASCII);
-          `uuid` (RFC 4122 and 9562: 8-4-4-4-12 hexadecimal digits of either case, any version);
-          `url` (RFC 3986: scheme, ://, host, and optionally user, port, path, query, fragment; any scheme; no letters outside of
-          ASCII unless percent-encoded);
-          `ipv4` (four numbers from 0 to 255 without zeros in front);
-          `ipv6` (RFC 4291 and 3986: with one `::` at most, also with an IPv4 address at its end; no zone or prefix length);
-          `phone` (E.164: +, then 7 to 15 digits, the first not 0; no blanks);
-          `iso_date` (ISO 8601 extended: YYYY-MM-DD, a day that the calendar has, years 0000 to 9999);
-          `iso_datetime` (such a date, T or one blank, HH:MM, optionally :SS with up to 9 decimals, optionally Z, +HH, +HHMM or
-          +HH:MM; no hour 24, no second 60);
-          `country` (ISO 3166-1 alpha-2, upper case, officially assigned);
-          `currency` (ISO 4217 alphabetic, upper case, in use now);
-          `credit_card` (ISO/IEC 7812-1: 12 to 19 digits, the first not 0, with Luhn's check digit; no blanks);
-          `iban` (ISO 13616 in its electronic form: upper case, no blanks, a country of the registry, that country's length, and
-          check digits that are right modulo 97).
-          One of regex, like, not_regex, not_like and format is required.
+        format: the whole text has a named format, one of these:
+          - `email` (RFC 5321 and 5322): a dot-atom of at most 64 characters, @, and a domain of two labels or more, the last of
+            which begins with a letter; at most 254 in all; no quoted names, comments, address literals, letters outside of ASCII.
+          - `uuid` (RFC 4122 and 9562): 8-4-4-4-12 hexadecimal digits of either case, any version.
+          - `url` (RFC 3986): scheme, ://, host, and optionally user, port, path, query, fragment; any scheme; letters outside of
+            ASCII percent-encoded only.
+          - `ipv4` (RFC 3986): four numbers from 0 to 255 without zeros in front.
+          - `ipv6` (RFC 4291): with one `::` at most, an IPv4 address may stand at its end; no zone, no prefix length.
+          - `phone` (E.164): +, then 7 to 15 digits, the first not 0; no blanks.
+          - `iso_date` (ISO 8601, extended): YYYY-MM-DD, a day that the calendar has, years 0000 to 9999.
+          - `iso_datetime`: such a date, T or one blank, HH:MM, optionally :SS with up to 9 decimals, optionally Z, +HH, +HHMM or
+            +HH:MM; no hour 24, no second 60.
+          - `country` (ISO 3166-1 alpha-2): upper case, officially assigned.
+          - `currency` (ISO 4217, alphabetic): upper case, in use now.
+          - `credit_card` (ISO/IEC 7812-1): 12 to 19 digits, the first not 0, with Luhn's check digit; no blanks.
+          - `iban` (ISO 13616, electronic form): upper case, no blanks, a country of the registry with that country's length, and
+            check digits that are right modulo 97; the parts within a country's account number are not tested.
         missing_values, missing_pattern: what is missing, as for completeness; missing values are not tested.
         nan: as for completeness; texts and integers have no NaN.
         warn_if, fail_if: number of invalid rows, or with % their share of the rows with a value; default `fail_if: "> 0"`.
+        One of regex, like, not_regex, not_like and format is required.
 
     NULLs and empty tables:
         NULL is missing and not tested. The empty text is tested, unless `missing_values: [""]` says that it is missing. When no
@@ -111,7 +110,7 @@ class Pattern(ValueRule):
         return tuple(found)
 
     @property
-    def invalid(self) -> Metric:
+    def invalid(self) -> ColumnCount:
         """Texts that break the rule."""
         if self.format is not None:
             return InvalidFormatCount(*self.missing, format=self.format)

@@ -8,13 +8,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from dqmon.checks.base.counted import Count, judge_count, measured_count
-from dqmon.checks.base.fields import Scalars, as_decimal, pattern_problems
+from dqmon.checks.base.fields import as_decimal
+from dqmon.checks.base.invalid import ValueRule
 from dqmon.checks.base.words import number
-from dqmon.core.check import Check, DatasetCheck, Evidence, Judgement
-from dqmon.core.metric import Metric
-from dqmon.core.verdict import Dimension, Unit
-from dqmon.sql.metrics import InvalidRangeCount, NonMissingCount
+from dqmon.core.check import Check
+from dqmon.sql.metrics import ColumnCount, InvalidRangeCount
 
 
 def _as_bound(value: object) -> object:
@@ -39,7 +37,7 @@ Bound = Annotated[
 """A number, a date or a timestamp."""
 
 
-class Range(DatasetCheck):
+class Range(ValueRule):
     """Values lie between bounds.
 
     What it measures:
@@ -76,23 +74,15 @@ class Range(DatasetCheck):
     """
 
     type: ClassVar[str] = "range"
-    dimension: ClassVar[Dimension] = Dimension.VALIDITY
-    unit: ClassVar[Unit] = Unit.ROWS
-    allows_percent: ClassVar[bool] = True
-    default_fail_if: ClassVar[str | None] = "> 0"
+    adjective: ClassVar[str] = "out of range"
 
-    column: str
     min: Bound = None
     max: Bound = None
     exclusive: Literal["min", "max", "both"] | None = None
-    missing_values: Scalars = ()
-    missing_pattern: str | None = None
-    nan: Literal["missing", "value"] = "missing"
 
     def problems(self, check: Check) -> tuple[str, ...]:
         """No bound, bounds of two kinds or the wrong way round, `exclusive` without its bound."""
-        del check
-        found = list(pattern_problems(self.missing_pattern))
+        found = list(super().problems(check))
         if self.min is None and self.max is None:
             found.append("range has no bound; write min:, max: or both")
         elif self.min is not None and self.max is not None:
@@ -104,30 +94,18 @@ class Range(DatasetCheck):
             found.append(f"exclusive: {self.exclusive} names a bound that is not given")
         return tuple(found)
 
-    def metrics(self, check: Check) -> tuple[Metric, ...]:
-        """Rows with a value and the invalid ones."""
-        del check
-        return (self._tested(), self._invalid())
-
-    def judge(self, check: Check, evidence: Evidence) -> Judgement:
-        """The share of invalid values against the thresholds."""
-        bad, tested = measured_count(evidence, self._invalid()), measured_count(evidence, self._tested())
-        nothing = f"no row has a value of {self.column}"
-        return judge_count(check, Count(bad, tested, f"have {self.column} {self._outside}", "out of range", nothing))
+    @property
+    def invalid(self) -> ColumnCount:
+        """Values outside of the bounds."""
+        return InvalidRangeCount(*self.missing, min=self.min, max=self.max, exclusive=self.exclusive)
 
     @property
-    def _outside(self) -> str:
+    def broken(self) -> str:
+        """The bounds."""
         below = "at or below" if self.exclusive in ("min", "both") else "below"
         above = "at or above" if self.exclusive in ("max", "both") else "above"
         words = [f"{word} {_shown(bound)}" for word, bound in ((below, self.min), (above, self.max)) if bound is not None]
         return " or ".join(words)
-
-    def _tested(self) -> NonMissingCount:
-        return NonMissingCount(self.column, self.missing_values, self.missing_pattern, self.nan)
-
-    def _invalid(self) -> InvalidRangeCount:
-        missing = (self.column, self.missing_values, self.missing_pattern, self.nan)
-        return InvalidRangeCount(*missing, min=self.min, max=self.max, exclusive=self.exclusive)
 
 
 def _shown(bound: Decimal | datetime | str) -> str:

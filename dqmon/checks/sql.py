@@ -48,7 +48,8 @@ class Sql(DatasetCheck):
 
     Known limits:
         The query says itself which rows it means: `filter`, `partition` and `segment_by` do not reach into it. Functions in
-        place of tables are refused but for generate_series and unnest, as are comments and semicolons.
+        place of tables are refused but for generate_series and unnest, as are comments and semicolons. SQLite takes a
+        misspelt name in double quotes for a text: write names there without quotes, or as `table.name`.
 
     References:
         - dbt singular data tests: https://docs.getdbt.com/docs/build/data-tests

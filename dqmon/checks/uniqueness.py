@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import sqlalchemy as sa
 
 from dqmon.checks.base.counted import Count, judge_count, measured_count
 from dqmon.checks.base.fields import Names, key_problems
 from dqmon.checks.base.words import count, number
 from dqmon.core.check import Check, DatasetCheck, Evidence, Judgement
 from dqmon.core.metric import Metric
+from dqmon.core.row_rule import Row, RowRule
 from dqmon.core.verdict import Dimension, Unit
 from dqmon.sql.metrics import DuplicatedKeys, KeyedRows, RowCount, SurplusRows
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql import ColumnElement
 
 
 class Uniqueness(DatasetCheck):
@@ -82,6 +88,11 @@ class Uniqueness(DatasetCheck):
         counts: tuple[Metric, ...] = (self._tested(), self._surplus(), self._duplicated())
         return (*counts, RowCount()) if self.nulls == "forbid" else counts
 
+    @property
+    def row_rule(self) -> RowRule:
+        """All copies of a key but the first; with `forbid` also rows with a NULL in it."""
+        return RowRule(f"is a surplus copy by {self._name}{' or has a NULL in it' if self.nulls == 'forbid' else ''}", self._is_bad)
+
     def judge(self, check: Check, evidence: Evidence) -> Judgement:
         """The share of surplus rows against the thresholds."""
         tested, bad = measured_count(evidence, self._tested()), measured_count(evidence, self._surplus())
@@ -95,6 +106,11 @@ class Uniqueness(DatasetCheck):
                 more += f" ({number(rows - tested)} with NULL)"
             bad, tested, nothing = bad + rows - tested, rows, "there are no rows to look at"
         return judge_count(check, Count(bad, tested, verb, "surplus", nothing, more))
+
+    def _is_bad(self, row: Row) -> ColumnElement[bool]:
+        is_surplus = self._surplus().counted(row.columns, row.position)
+        nulls = [row.columns[name].is_(None) for name in self.id_columns] if self.nulls == "forbid" else []
+        return sa.or_(is_surplus, *nulls)
 
     @property
     def _name(self) -> str:

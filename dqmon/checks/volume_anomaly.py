@@ -55,6 +55,8 @@ class VolumeAnomaly(AnomalyCheck):
     type: ClassVar[str] = "volume_anomaly"
     dimension: ClassVar[Dimension] = Dimension.VOLUME
     unit: ClassVar[Unit] = Unit.ROWS
+    smallest_change: ClassVar[float] = 1
+
     @property
     def watched(self) -> Metric:
         """All rows."""

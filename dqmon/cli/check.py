@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from dqmon.engine.on_demand import CheckReport
 
-NAME = "check"
-
 
 def command(
     *,

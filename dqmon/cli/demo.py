@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dqmon.core.result import ResultRecord
     from dqmon.daemon.virtual import VirtualClock
 
-NAME = "demo"
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST_SLOTS = date(2013, 1, 2)
 FIRST_LOAD = date(2013, 2, 1)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from dqmon.core.result import ResultRecord
     from dqmon.engine.explain import Explanation
 
-NAME = "explain"
 Row = tuple[str, str]
 
 

@@ -8,8 +8,6 @@ import typer
 
 from dqmon.cli import options, output
 
-NAME = "migrate"
-
 
 def command(
     default_warehouse: Annotated[

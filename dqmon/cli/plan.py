@@ -15,8 +15,6 @@ from dqmon.errors import UsageError
 if TYPE_CHECKING:
     from dqmon.engine.preview import PlannedStatement
 
-NAME = "plan"
-
 
 def command(
     selectors: options.Selectors = None,

@@ -5,29 +5,39 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from dqmon.cli import check, config, demo, example, explain, incidents, migrate, plan, run_daemon, schema, validate
 from dqmon.cli.exit_codes import ExitCode
 from dqmon.errors import ConfigError, DqmonError, ExtensionError, NotifyError, StoreError, UsageError, WarehouseError
 
-PROGRAM = typer.Typer(
-    name="dqmon",
-    help="Watches the quality of data in warehouses and tells the right people, once.",
-    epilog="Start with: dqmon validate, dqmon plan, dqmon check. Documentation: docs/.",
-    no_args_is_help=True,
-    add_completion=False,
-    # Plain help: rich's would cost as much as all the rest of `dqmon --help`.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (check, run_daemon, validate, plan, explain, migrate, demo):
-    PROGRAM.command(command.NAME)(command.command)
-for group in (incidents, schema, config):
-    PROGRAM.add_typer(group.GROUP)
+COMMANDS = ("check", "run", "validate", "plan", "explain", "migrate", "demo", "incidents", "schema", "config")
+"""In the order of `dqmon --help`; each is a file of `dqmon/cli/` (`run` is run_daemon.py), with `command` or a `GROUP`."""
+
+
+def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """The command line with those commands."""
+    found = typer.Typer(
+        name="dqmon",
+        help="Watches the quality of data in warehouses and tells the right people, once.",
+        epilog="Start with: dqmon validate, dqmon plan, dqmon check. Documentation: docs/.",
+        no_args_is_help=True,
+        add_completion=False,
+        # Plain help: rich's would cost as much as all the rest of `dqmon --help`.
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        callback=common,
+    )
+    for name in names:
+        module = import_module(f"dqmon.cli.{'run_daemon' if name == 'run' else name}")
+        if hasattr(module, "GROUP"):
+            found.add_typer(module.GROUP)
+        else:
+            found.command(name)(module.command)
+    return found
 
 
 def _version(is_asked: bool) -> None:
@@ -41,7 +51,6 @@ def _version(is_asked: bool) -> None:
         raise typer.Exit(ExitCode.OK)
 
 
-@PROGRAM.callback()
 def common(
     context: typer.Context,
     *,
@@ -62,7 +71,7 @@ def common(
         raise typer.BadParameter(f"{log_format!r} is no format; write text or json", param_hint="--log-format")
     from dqmon.telemetry import configure
 
-    is_daemon = context.invoked_subcommand == run_daemon.NAME
+    is_daemon = context.invoked_subcommand == "run"
     level = "debug" if debug else log_level or ("info" if is_daemon else "warning")
     configure(level, as_json=log_format == "json" or (not log_format and is_daemon and not sys.stderr.isatty()))
 
@@ -78,8 +87,10 @@ def run(arguments: Sequence[str]) -> int:
         if is_debug:
             raise
         sys.stderr.write(f"dqmon: {e}\n")
-        if isinstance(e, WarehouseError) and (hint := example.hint()):
-            sys.stderr.write(f"{hint}\n")
+        if isinstance(e, WarehouseError):
+            from dqmon.cli.example import hint
+
+            sys.stderr.write(f"{found}\n" if (found := hint()) else "")
         return _code(e)
     except Exception as e:
         if is_debug:
@@ -89,8 +100,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
+    # Only the command that is meant is imported; all of them when it is not known, so that help and errors name them.
+    named = next((word for word in arguments if not word.startswith("-")), "")
     try:
-        PROGRAM(args=list(arguments), prog_name="dqmon")
+        program((named,) if named in COMMANDS else COMMANDS)(args=list(arguments), prog_name="dqmon")
     except SystemExit as e:
         if isinstance(e.code, int):
             _flush()

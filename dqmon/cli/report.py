@@ -67,8 +67,10 @@ def rows(records: Sequence[ResultRecord]) -> list[tuple[str, ...]]:
     """A row for each result that is not a pass, worst first, then a row for each subject's passes."""
     bad = [record for verdict in _ORDER for record in records if record.verdict is verdict]
     shown = [(word(record), label(record), record.reason, _cost(record)) for record in bad]
-    passes = Counter(record.subject for record in records if record.verdict is Verdict.PASS)
-    return [*shown, *(("PASS", subject, f"{count} {_plural(count, 'result')}", "") for subject, count in passes.items())]
+    passes = Counter((record.warehouse, record.subject) for record in records if record.verdict is Verdict.PASS)
+    alike = Counter(subject for _, subject in passes)
+    names = {key: key[1] if alike[key[1]] == 1 else f"{key[0]}:{key[1]}" for key in passes}
+    return [*shown, *(("PASS", names[key], f"{count} {_plural(count, 'result')}", "") for key, count in passes.items())]
 
 
 def word(record: ResultRecord) -> str:
@@ -109,7 +111,7 @@ def summary(report: CheckReport, code: ExitCode) -> str:
     counted = Counter(word(record).lower() for record in report.records)
     counts = ", ".join(f"{counted[name]} {name}" for name in ("pass", "warn", "fail", "error", "skipped", "learning") if counted[name])
     seconds = (report.finished_at - report.started_at).total_seconds()
-    statements = f"{report.statements} {_plural(report.statements, 'statement')}"
+    statements = f"{report.statements} {_plural(report.statements, 'statement')}" + (f", {report.reused} reused" if report.reused else "")
     return f"{counts or 'no results'} in {seconds:.1f} s, {statements}  exit {int(code)}"
 
 

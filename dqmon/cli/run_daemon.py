@@ -6,8 +6,6 @@ import typer
 
 from dqmon.cli import options
 
-NAME = "run"
-
 
 def command(config: options.ConfigFile = None) -> None:
     """Runs the daemon.

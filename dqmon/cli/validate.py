@@ -7,8 +7,6 @@ import typer
 from dqmon.cli import options, output
 from dqmon.cli.exit_codes import ExitCode
 
-NAME = "validate"
-
 
 def command(config: options.ConfigFile = None) -> None:
     """Reads all files and reports every problem.

@@ -16,7 +16,7 @@ from dqmon.config.routes import read_routes, vocabulary
 from dqmon.config.settings import Settings
 from dqmon.config.settings_file import SettingsFile, read_extensions, read_settings_file, source_warehouses
 from dqmon.config.targets import Facts, Placed, Target, WarehouseFacts, place
-from dqmon.core.check import Check, PipelineRef
+from dqmon.core.check import Check, DatasetCheck, PipelineRef
 from dqmon.core.lineage import Lineage
 from dqmon.core.load_record import PipelineInfo
 from dqmon.core.protocols import Warehouse
@@ -167,6 +167,8 @@ def _used(file: SettingsFile, entries: Iterable[Entry]) -> dict[str, frozenset[s
     listed = tuple(entries)
     sources = frozenset(entry.subject.partition("/")[0] for entry in listed if not entry.is_dataset)
     warehouses = [entry.keys.get("warehouse") or entry.defaults.get("warehouse") or "".join(first) for entry in listed if entry.is_dataset]
+    rules = [item.rule for entry in listed for item in entry.items]
+    warehouses += [name for rule in rules if isinstance(rule, DatasetCheck) for name in rule.other_warehouses]
     routes = file.data.get("routes")
     channels = [name for route in routes if isinstance(route, dict) for name in _texts(route.get("to"))] if isinstance(routes, list) else []
     return {

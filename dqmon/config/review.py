@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dqmon.config.merge import Chosen
+from dqmon.config.report import suggest
 from dqmon.config.targets import Facts, Placed, Target
 from dqmon.config.words import runbook_host
 from dqmon.core.check import Check, DatasetCheck, PipelineCheck
@@ -21,6 +22,7 @@ def review(check: Check, one: Chosen, values: Mapping[str, Any], facts: Facts) -
     _divisions(check, one)
     _runbook(check, one, values, facts)
     _needs(check, one, facts)
+    _elsewhere(check, one, facts)
     for sentence in check.rule.problems(check):
         mentioned = next((word for word in re.findall(r"\w+", sentence) if word in one.item.data.lines), "")
         _error(one, mentioned, f"{check.type}: {sentence}")
@@ -75,6 +77,12 @@ def _needs(check: Check, one: Chosen, facts: Facts) -> None:
     if check.pipeline and isinstance(check.rule, PipelineCheck) and provided is not None and (missing := check.rule.needs - provided):
         message = f"{check.type} needs {', '.join(sorted(missing))}, which the source {check.pipeline.source!r} cannot tell"
         _error(one, check.type, message, "remove the check")
+
+
+def _elsewhere(check: Check, one: Chosen, facts: Facts) -> None:
+    for name in check.rule.other_warehouses if isinstance(check.rule, DatasetCheck) else ():
+        if name not in facts.warehouses:
+            _error(one, "to", f"{check.type}: unknown warehouse {name!r}", suggest(name, facts.warehouses))
 
 
 def _divisions(check: Check, one: Chosen) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from dqmon.core.history import History
 from dqmon.core.load_record import LoadRecord
 from dqmon.core.metric import Measurement, Metric, MetricRequest, Partition, Segment, Value
+from dqmon.core.row_rule import RowRule
 from dqmon.core.table import Column, TableRef
 from dqmon.core.threshold import Threshold
 from dqmon.core.verdict import Dimension, Severity, Unit, Verdict
@@ -153,6 +154,11 @@ class DatasetCheck(CheckType):
     def metrics(self, check: Check) -> tuple[Metric, ...]:
         """The metrics that `judge` needs, measured for every partition and segment."""
 
+    @property
+    def other_warehouses(self) -> tuple[str, ...]:
+        """The warehouses that the options name, for tables besides the check's own."""
+        return ()
+
     def other_requests(self, check: Check, partition: Partition | None) -> tuple[MetricRequest, ...]:
         """What must be measured of other tables, of any warehouse, to judge one partition: `Evidence.others`.
 
@@ -169,6 +175,11 @@ class DatasetCheck(CheckType):
     @abstractmethod
     def judge(self, check: Check, evidence: Evidence) -> Judgement:
         """The verdict of one partition and segment; all metrics of `metrics` have values. Total and pure."""
+
+    @property
+    def row_rule(self) -> RowRule | None:
+        """Which rows are bad, where it can be said of each alone or among the others; None for what only the whole table shows."""
+        return None
 
     @property
     def across_table(self) -> bool:
@@ -251,7 +262,8 @@ class Check:
 class Evidence:
     """All that a dataset check may look at when it judges one partition and segment.
 
-    `values` has each metric of `metrics`, `others` what `other_requests` asked for. `scheduled_at` is the slot, `measured_at` when the scan ran.
+    `values` has each metric of `metrics`, `others` what `other_requests` asked for. `scheduled_at` is the slot, `measured_at`
+    when the scan ran.
     `accepted_schema` is the last accepted column list, None when there is none yet.
     """
 

@@ -8,15 +8,22 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
 PATTERN = r"^[0-9]+(s|m|h|d|w)$"
+_LONGEST_TEXT = 20
+LONGEST_S = 36_525 * 86_400
+"""100 years: any instant of today plus or minus such a duration is still a date."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def parse_duration(text: object) -> int:
-    """Seconds of `[0-9]+(s|m|h|d|w)`; ValueError names what was found and the form expected."""
+    """Seconds of `[0-9]+(s|m|h|d|w)`, 100 years at most; ValueError names what was found and the form expected."""
     if not isinstance(text, str) or not re.fullmatch(PATTERN, text):
         msg = f"{text!r} is not a duration; write a number and s, m, h, d or w, such as 90m or 2h"
         raise ValueError(msg)
-    return int(text[:-1]) * _SECONDS[text[-1]]
+    seconds = int(text[:-1]) * _SECONDS[text[-1]] if len(text) <= _LONGEST_TEXT else LONGEST_S + 1
+    if seconds > LONGEST_S:
+        msg = f"{text[:_LONGEST_TEXT]!r} is longer than 100 years; write a shorter duration"
+        raise ValueError(msg)
+    return seconds
 
 
 def format_duration(seconds: float) -> str:

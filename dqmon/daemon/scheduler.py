@@ -79,6 +79,7 @@ class Scheduler(Generic[T]):
         self._last_tick: datetime | None = None
         self._reclaim_at: datetime | None = None
         self._must_sync = True
+        self._trouble = ""
         self.committer: Committer[T] = Committer(database, self._commit, clock)
         self.figures = Figures()
 
@@ -106,7 +107,13 @@ class Scheduler(Generic[T]):
             self._leader.lose(str(e))
         except StoreError as e:
             self.figures.failures += 1
-            journal.error("tick failed; the next one tries again", error=str(e))
+            if str(e) != self._trouble:  # four times a second the same line would bury all others
+                journal.error("tick failed; every next one tries again", error=str(e))
+            self._trouble = str(e)
+        else:
+            if self._trouble:
+                journal.info("ticks go on")
+            self._trouble = ""
         finally:
             self.figures.ticks += 1
             self.figures.tick_cpu_s += time.thread_time() - before

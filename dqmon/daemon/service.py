@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 from dqmon.daemon.leader import Candidate
@@ -22,7 +21,7 @@ from dqmon.daemon.scheduler import Scheduler
 from dqmon.daemon.work import Setup, T
 from dqmon.daemon.workers import Workers
 from dqmon.errors import ConfigError, DqmonError
-from dqmon.store.leases import TTL_S
+from dqmon.store.leases import TTL_S, check_writable
 from dqmon.telemetry import Log
 
 if TYPE_CHECKING:
@@ -61,11 +60,14 @@ class Service(Generic[T]):
     def run(self) -> int:
         """Runs until SIGTERM or SIGINT and returns the exit code; a second signal ends the process at once.
 
-        1. take the file lock (SQLite); 2. load; 3. tick until told to stop; 4. drain; 5. log the figures.
+        1. take the file lock (SQLite); 2. load, and see that the store can be written; 3. tick until told to stop; 4. drain;
+        5. log the figures. Raises ConfigError, UsageError and StoreError before the first tick only.
         """
-        path = self._database.url.database if self._database.is_sqlite else None
-        with only_daemon(Path(path)) if path else nullcontext(), self._listening():
+        file = self._database.file
+        with only_daemon(file) if file else nullcontext(), self._listening():
             setup = self._load()
+            with self._database.write() as connection:
+                check_writable(connection)
             holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
             candidate = Candidate(holder, self._lease_s, is_alone=self._database.is_sqlite)
             scheduler = Scheduler(self._database, setup, Workers(), lambda: datetime.now(UTC), candidate)

@@ -42,7 +42,8 @@ class Seasonal:
     """What a value should be, from its level, its growth and its weekday or hour.
 
     Options: false_alerts_per_year (default 2) sets the width of the band at the series' own cadence; min_history (default
-    14) is the number of points below which it is still learning.
+    14) is the number of points below which it is still learning; smallest_change (default 1, as of a count; 0 for values that
+    are none) is what a constant history may change by at least.
 
     1. Scale: counts on log(1 + x), where noise is a share of the level; anything else as it is. A count that hardly ever
        falls is a total: its steps are forecast instead, so that a stalled table is seen.
@@ -52,7 +53,7 @@ class Seasonal:
        the one that forecast this series best. After 7 alerted points that agree with each other the level starts anew.
     4. Width: the quantile of the errors that these forecasts made, by a t distribution, for the probability
        false_alerts_per_year / points a year (see `dqmon.detectors.base.tail`); for counts never narrower than Poisson noise.
-    5. A constant history is exact: changes of more than 10 % (and at least 1) are unusual, after all zeros any change.
+    5. A constant history is exact: changes of more than 10 % (and of smallest_change) are unusual, after all zeros any change.
 
     The tested point is never in its own baseline. Pure; below a millisecond a point.
     """
@@ -62,6 +63,7 @@ class Seasonal:
     def __init__(self, options: Mapping[str, object]) -> None:
         self._budget = float(str(options.get("false_alerts_per_year", 2)))
         self._min_history = int(str(options.get("min_history", 14)))
+        self._smallest_change = float(str(options.get("smallest_change", 1)))
 
     def expect(self, history: History, at: datetime, timezone: str) -> Band | Learning:
         """The band for the value at `at`, from earlier points; Learning below `min_history` of them."""
@@ -74,7 +76,7 @@ class Seasonal:
         values = np.array([p.value for p in series.points])
         p = min(self._budget / series.per_year, 0.2)
         if (values == values[0]).all():
-            found = _constant(float(values[0]), len(values))
+            found = _constant(float(values[0]), len(values), self._smallest_change)
         elif _is_total(values):
             found = _total(series, values, at, timezone, p)
         else:
@@ -84,8 +86,8 @@ class Seasonal:
         return Band(found.low, found.high, found.center, (*found.explanation, width), series.points)
 
 
-def _constant(value: float, points: int) -> _Forecast:
-    room = max(1.0, abs(value) * _CONSTANT_SHARE) if value else 0.0
+def _constant(value: float, points: int, smallest_change: float) -> _Forecast:
+    room = max(smallest_change, abs(value) * _CONSTANT_SHARE) if value else 0.0
     explanation = f"it was {value:g} at all of {points} points; a change of more than {room:g} is unusual"
     return _Forecast(value - room, value + room, value, (explanation,))
 
@@ -111,7 +113,7 @@ def _total(series: Series, values: NDArray[float64], at: datetime, timezone: str
     points = tuple(point for point, is_regular in zip(series.points[1:], regular, strict=True) if is_regular)
     due = max(1, round((at - series.points[-1].at).total_seconds() / series.cadence_s))
     if (steps == steps[0]).all():
-        step = _constant(float(steps[0]), len(steps))
+        step = _constant(float(steps[0]), len(steps), 1.0)
     else:
         step = _forecast(Series(points, series.cadence_s, ()), steps, at, timezone, p)
     last, center = float(values[-1]), due * step.center

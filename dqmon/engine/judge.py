@@ -152,9 +152,7 @@ class _Judging:
         verdict = Judgement(Verdict.ERROR, Observed(None, self.task.check.rule.unit), Expected(), reason)
         return self._result(partition, (), verdict, measured)
 
-    def _judgement(
-        self, partition: Partition | None, measured: Sequence[Measurement], others: Sequence[Measurement]
-    ) -> Judgement | None:
+    def _judgement(self, partition: Partition | None, measured: Sequence[Measurement], others: Sequence[Measurement]) -> Judgement | None:
         """The type's own judgement of one segment; None for the rows without a partition key when there are none."""
         check, rule, segment = self.task.check, self.task.check.rule, measured[0].segment
         assert isinstance(rule, DatasetCheck)  # noqa: S101 - for the type checker

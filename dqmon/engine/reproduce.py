@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dqmon.core.check import CheckResult
@@ -13,7 +12,7 @@ from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef
 from dqmon.engine.planning import compile_with
 from dqmon.errors import WarehouseError
-from dqmon.sql.compile import fits
+from dqmon.sql.compile import CompiledScan, fits
 from dqmon.sql.text import literal_sql
 
 if TYPE_CHECKING:
@@ -27,10 +26,17 @@ def with_reproduction(
     wanted = dict.fromkeys(m.request for m in result.measurements if m.request.metric.kind is not MetricKind.METADATA)
     if not result.verdict.is_bad or not wanted:
         return result
-    warehouse = warehouses[result.measurements[0].request.table.warehouse]
-    scans = plan(wanted, partial(fits, caps=warehouse.capabilities))
+    home = result.measurements[0].request.table.warehouse
+    scans = plan(wanted, lambda scan: fits(scan, warehouses[scan.table.warehouse].capabilities))
     try:
-        compiled = [compile_with(scan, columns, warehouse, result.measured_at) for scan in scans]
+        compiled = [compile_with(scan, columns, warehouses[scan.table.warehouse], result.measured_at) for scan in scans]
     except WarehouseError:
         return result
-    return replace(result, reproduce=";\n".join(literal_sql(one.statement, warehouse.dialect) for one in compiled if one))
+    return replace(result, reproduce=";\n".join(_text(one, warehouses, home) for one in compiled if one))
+
+
+def _text(compiled: CompiledScan, warehouses: Mapping[str, Warehouse], home: str) -> str:
+    """The statement; below the name of its warehouse when that is not `home`."""
+    name = compiled.scan.table.warehouse
+    sql = literal_sql(compiled.statement, warehouses[name].dialect)
+    return sql if name == home else f"-- in warehouse {name}\n{sql}"

@@ -25,13 +25,34 @@ def numbers(column: ColumnElement[Any], caps: Capabilities, aggregate: str) -> C
     kind = stored(column)
     if kind.group not in NUMBERS and kind.group is not TypeGroup.OTHER:
         raise QueryFailed(f"column {kind.column!r} is {kind.group.value}; {aggregate} needs numbers")
-    nan = is_nan(column, caps)
-    return sa.case((sa.not_(sa.or_(*nan)), column)) if nan else column
+    return _WithoutNan(column) if is_nan(column, caps) else column
 
 
 def as_double(value: ColumnElement[Any]) -> ColumnElement[Any]:
     """The value as a double."""
     return sa.cast(value, sa.Double())
+
+
+class _WithoutNan(FunctionElement[Any]):
+    """The value, NULL for NaN; it keeps the column's type."""
+
+    name = "nullif"
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(_WithoutNan)
+def _nullif(element: _WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"nullif({compiler.process(element.clauses, **kw)}, 'NaN')"
+
+
+@compiles(_WithoutNan, "duckdb")
+def _nullif_float(element: _WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
+    # DuckDB's decimals have no NaN, and could not be compared with it.
+    return compiler.process(element.clauses, **kw) if stored(element).group is TypeGroup.DECIMAL else _nullif(element, compiler, **kw)
 
 
 class _Aggregate(FunctionElement[Any]):

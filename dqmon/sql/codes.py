@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 _CURRENCIES = """
     AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP
     CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS
@@ -25,7 +20,7 @@ _IBAN_LENGTHS = """
     LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24
     SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30
 """
-"""Countries and the characters of their IBANs: SWIFT's IBAN registry, release 101, 2026-01: https://www.swift.com/node/11971"""
+"""SWIFT's IBAN registry, release 101, 2026-01: https://www.swift.com/node/11971"""
 
 
 def countries() -> tuple[str, ...]:
@@ -41,6 +36,6 @@ def currencies() -> tuple[str, ...]:
     return tuple(_CURRENCIES.split())
 
 
-def iban_lengths() -> Mapping[str, int]:
-    """By country, how many characters its IBANs have."""
-    return {entry[:2]: int(entry[2:]) for entry in _IBAN_LENGTHS.split()}
+def iban_lengths() -> tuple[str, ...]:
+    """Each country that has IBANs, with the number of their characters: `DE22`."""
+    return tuple(_IBAN_LENGTHS.split())

@@ -6,6 +6,7 @@ It is the first of several nets: statements also run read-only, alone, with a ti
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,9 @@ _PARAMETER = re.compile(r"%\([^)]*\)s")
 _AGGREGATES = frozenset({"total", "every", "json_group_array", "json_group_object"})
 """Aggregates that sqlglot takes for functions of one row."""
 
+_GRAMMARS = ("", "postgres", "duckdb", "sqlite")
+"""What is tried while the engine is not known."""
+
 _PLACE = "dqmon_dataset"
 """The name that stands for DATASET while a query is parsed."""
 
@@ -81,7 +85,7 @@ def query(text: str, table: NamedTable, grammar: str = "") -> FromClause:
 def refused_by_all(gate: Callable[[str, str], object], text: str) -> str | None:
     """Why `gate` takes the text in no engine's grammar; None when one does: what can be said before the engine is known."""
     problem = None
-    for grammar in ("", "postgres", "duckdb", "sqlite"):
+    for grammar in _GRAMMARS:
         try:
             gate(text, grammar)
         except UnsafeSql as e:
@@ -89,6 +93,24 @@ def refused_by_all(gate: Callable[[str, str], object], text: str) -> str | None:
         else:
             return None
     return problem
+
+
+@lru_cache(4_096)
+def quoted_names(text: str) -> tuple[str, ...]:
+    """The columns that a condition names in quotes, outside of sub-queries; none of a text that is no condition.
+
+    They have to be looked up: SQLite takes a misspelt one for a text (https://sqlite.org/quirks.html, section 8), so that
+    `"amuont" > 0` would be true of every row.
+    """
+    from sqlglot import exp
+
+    for grammar in _GRAMMARS:
+        with suppress(UnsafeSql):
+            root, _ = _parsed(text, grammar, _CONDITION)
+            nodes = root.walk(prune=lambda node: isinstance(node, exp.Query))
+            columns = (node.this for node in nodes if isinstance(node, exp.Column) and not node.table)
+            return tuple(dict.fromkeys(name.this for name in columns if isinstance(name, exp.Identifier) and name.quoted))
+    return ()
 
 
 class _Written(sa.TableClause):
@@ -159,7 +181,7 @@ def _parsed(text: str, grammar: str, form: str) -> tuple[exp.Expr, list[Token]]:
     if _PARAMETER.search(text):
         raise _unsafe(text, "has %(…)s, which reads as a parameter", "write '%(' || '…)s'")
     if roots[0] is None:
-        raise _unsafe(text, f"says nothing", form)
+        raise _unsafe(text, "says nothing", form)
     for node in roots[0].walk():
         if problem := _problem(node):
             raise _unsafe(text, f"has {problem}, which may do more than read rows", form)

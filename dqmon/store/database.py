@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 
@@ -40,6 +41,13 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writing = threading.Lock()
         self._engine = self._sqlite() if self.is_sqlite else self._postgres()
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, also of a `file:` URI; None on PostgreSQL."""
+        if not self.is_sqlite or self.url.database is None:
+            return None
+        return Path(unquote(self.url.database.removeprefix("file:")) if "uri" in self.url.query else self.url.database)
 
     def __repr__(self) -> str:
         return f"Database({masked(self.url)!r})"

@@ -50,6 +50,11 @@ def acquire(connection: Connection, name: str, holder: str, now: datetime, ttl_s
     return int(connection.execute(sa.select(leases.c.epoch).where(leases.c.name == name)).scalar_one())
 
 
+def check_writable(connection: Connection) -> None:
+    """Writes nothing, as a write: StoreError where this user may only read. At a start, so that it is said once."""
+    connection.execute(sa.delete(leases).where(sa.false()))
+
+
 def renew(connection: Connection, name: str, epoch: int, now: datetime, ttl_s: float = TTL_S) -> None:
     """Prolongs the lease of that epoch, even when it is over but nobody took it. LeaseLost when somebody did."""
     renewed = connection.execute(

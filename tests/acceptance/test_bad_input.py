@@ -416,10 +416,8 @@ def test_a_store_that_cannot_be_reached_is_said_without_its_password(shop: Place
 
 
 def test_a_store_of_a_role_that_may_not_write_is_exit_code_4(shop: Place, postgres_database: str) -> None:
-    store = f'{CONFIG}store: {{url: "{postgres_database}"}}\n'
-    shop.write("config/dqmon.yaml", store)
+    shop.write("config/dqmon.yaml", f'{CONFIG}store: {{url: "{postgres_database}"}}\n')
     shop.dqmon("check").expect(0)
-    shop.write("config/dqmon.yaml", store.replace('"}', '&options=-c%20default_transaction_read_only%3Don"}'))
     with sa.create_engine(postgres_database, poolclass=sa.NullPool).connect() as connection:
         connection.exec_driver_sql("create role dq_looks login; grant select on all tables in schema public to dq_looks")
         connection.commit()

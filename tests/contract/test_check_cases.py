@@ -144,25 +144,28 @@ def declared(place: Place, case: dict[str, Any]) -> Check:
 
 def judged(place: Place, case: dict[str, Any], check: Check, at: datetime) -> Judgement:
     """The verdict from real measurements, by the planner and the compiler, without the engine."""
-    rule, warehouse, values = check.rule, place.warehouse, {}
+    rule, warehouse, answers = check.rule, place.warehouse, {}
     assert isinstance(rule, DatasetCheck)
     assert check.table is not None
-    requests = [MetricRequest(check.table, metric, naive_timezone=check.naive_timezone) for metric in rule.metrics(check)]
+    own = [MetricRequest(check.table, metric, naive_timezone=check.naive_timezone) for metric in rule.metrics(check)]
+    others = rule.other_requests(check, None)
     accepted = None
     with warehouse.open() as session:
-        for scan in plan(requests, partial(fits, caps=warehouse.capabilities)):
+        for scan in plan((*own, *others), partial(fits, caps=warehouse.capabilities)):
             columns = session.columns(scan.table)
             metric = scan.metrics[0]
             if metric.kind == "metadata":
-                values[metric], accepted = columns, columns if case.get("accepted") else None
+                answers[scan.requests[0]], accepted = columns, columns if case.get("accepted") else None
                 continue
-            others = session.columns(metric.other.table) if isinstance(metric, StatementMetric) else ()
-            compiled = compile_scan(scan, columns, others, warehouse.capabilities, at)
+            joined = session.columns(metric.other.table) if isinstance(metric, StatementMetric) else ()
+            compiled = compile_scan(scan, columns, joined, warehouse.capabilities, at)
             found = compiled.decode(session.fetch(compiled.statement, 10))
-            values |= {metric: value for (_, _, metric), value in found.items()}
+            answers |= {request: found[None, (), request.metric] for request in scan.requests}
+    values = {request.metric: answers[request] for request in own}
+    measured = {request: answers[request] for request in others}
     past = case.get("history", [])
     points = tuple(Point(at - timedelta(days=len(past) - i), float(value)) for i, value in enumerate(past))
-    return rule.judge(check, Evidence(values, at, at, history=History(points), accepted_schema=accepted))
+    return rule.judge(check, Evidence(values, at, at, history=History(points), accepted_schema=accepted, others=measured))
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{case['type']}: {case['name']}") for case in CASES])

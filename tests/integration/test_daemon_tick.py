@@ -274,13 +274,15 @@ def test_a_full_queue_leaves_slots_due_in_the_store(world):
     assert [e[1] for e in world.at(61) if e[0] == "ran"] == [("planes.x",)]
 
 
-def test_a_store_that_is_away_stops_nothing(world):
+def test_a_store_that_is_away_stops_nothing_and_is_said_once(world, caplog):
     world.start(timed("orders"))
     world.at(0)
     working = world.database.read
     world.database.read = away
-    world.at(60)
-    assert world.scheduler.figures.failures == 1
+    for second in (58, 59, 60):
+        world.at(second)
+    assert world.scheduler.figures.failures == 3
+    assert [record.message for record in caplog.records] == ["tick failed; every next one tries again"]
     world.database.read = working
     assert [e[0] for e in world.at(61)] == ["ran"]
 

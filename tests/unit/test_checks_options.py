@@ -39,7 +39,7 @@ from dqmon.core.table import TableRef
         (check("freshness", column="metadata", fail_after="1h"), "column: metadata is not offered"),
         (check("relationship", column="x", to={"dataset": "b"}), "to: no column is given"),
         (check("relationship", columns=["x", "y"], to={"dataset": "b", "column": "z"}), "2 columns here and 1 in to:"),
-        (check("relationship", column="x", to={"dataset": "b", "column": "z", "warehouse": "else"}), "needs both in one warehouse"),
+        (check("relationship", column="x", to={"dataset": "b", "column": "z", "warehouse": "else"}), "write its schema, too: schema.b"),
         (check("relationship", column="x", to={"dataset": "a..b", "column": "z"}), "to: 'a..b' is not a dataset"),
         (check("schema_drift", fail_on=["column_added"], warn_on=["column_added"]), "stands in fail_on and in warn_on"),
         (check("schema_drift", fail_on=[], warn_on=[]), "nothing is checked"),

@@ -87,6 +87,11 @@ def test_rows_have_the_worst_first_and_one_line_for_a_table_s_passes() -> None:
     assert found[-1] == ("PASS", "main.flights", "2 results", "")
 
 
+def test_tables_of_one_name_in_two_warehouses_keep_a_line_each() -> None:
+    found = report.rows([PASSING, replace(PASSING, warehouse="lake"), replace(PASSING, dataset="main.planes")])
+    assert [row[1] for row in found] == ["main:main.flights", "lake:main.flights", "main.planes"]
+
+
 def test_a_label_names_partition_and_segment() -> None:
     day = replace(
         PASSING, partition="x", partition_column="time_hour", partition_start=NOON, partition_end=NOON + timedelta(days=1),

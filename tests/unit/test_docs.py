@@ -40,13 +40,13 @@ def test_generated_pages_are_up_to_date() -> None:
 def test_every_command_and_option_is_documented(all_text: str) -> None:
     from typer.main import get_command
 
-    from dqmon.cli.program import PROGRAM
+    from dqmon.cli.program import program
 
     def words(name: str, command: object) -> list[str]:
         own = [name, *(option for param in command.params for option in param.opts if option.startswith("--"))]
         return own + [word for child, inner in getattr(command, "commands", {}).items() for word in words(f"{name} {child}", inner)]
 
-    missing = [word for word in words("dqmon", get_command(PROGRAM)) if word not in all_text]
+    missing = [word for word in words("dqmon", get_command(program())) if word not in all_text]
     assert missing == [], f"not in docs/: {missing}; run: make docs"
 
 

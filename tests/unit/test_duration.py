@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from dqmon.core.duration import Duration, format_duration, parse_duration, write_duration
+from dqmon.core.duration import LONGEST_S, Duration, format_duration, parse_duration, write_duration
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86400), ("4w", 2419200)])
@@ -21,7 +21,13 @@ def test_refused(text: object) -> None:
         parse_duration(text)
 
 
-@given(st.integers(0, 10**10))
+@pytest.mark.parametrize("text", ["36526d", "3155760001s", "9" * 5_000 + "s"])
+def test_more_than_100_years_is_refused_before_it_overflows_a_date(text: str) -> None:
+    with pytest.raises(ValueError, match="is longer than 100 years"):
+        parse_duration(text)
+
+
+@given(st.integers(0, LONGEST_S))
 def test_what_is_written_is_read_back(seconds: int) -> None:
     assert parse_duration(write_duration(seconds)) == seconds
 

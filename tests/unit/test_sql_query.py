@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 from dqmon.core.table import TableRef
 from dqmon.errors import UnsafeSql
-from dqmon.sql.raw import LENGTH_LIMIT, condition, query, refused_by_all
+from dqmon.sql.raw import LENGTH_LIMIT, condition, query, quoted_names, refused_by_all
 from dqmon.sql.tables import NamedTable
 from dqmon.sql.text import literal_sql
 
@@ -46,7 +46,7 @@ HOSTILE = [
     # Locks.
     "select * from {dataset} for update", "select * from {dataset} for share", "with x as (select * from {dataset} for update) select * from x",
     # Functions that act or look elsewhere.
-    "select pg_sleep(5)", "select pg_catalog.pg_sleep(5) from {dataset}", "select \"pg_sleep\"(5)", "select pg_read_file('/etc/passwd')", "select lo_import('/x')",
+    "select pg_sleep(5)", "select pg_catalog.pg_sleep(5) from {dataset}", 'select "pg_sleep"(5)', "select pg_read_file('/etc/passwd')", "select lo_import('/x')",
     "select nextval('s')", "select setval('s', 1)", "select set_config('a', 'b', false)", "select pg_terminate_backend(1)", "select pg_advisory_lock(1)",
     "select * from dblink('a', 'delete from t') as t(a int)", "select query_to_xml('delete from t', true, true, '')", "select * from read_csv('/etc/passwd')",
     "select * from '/etc/passwd'", 'select * from "x.csv"', "select * from parquet_scan('x')", "select * from glob('*')", "select getenv('HOME')",
@@ -90,14 +90,32 @@ def test_what_is_refused_everywhere_is_known_before_the_engine_is() -> None:
 
 @pytest.mark.parametrize("grammar", GRAMMARS)
 @pytest.mark.parametrize(
-    "text", ["sum(a) > 1", "a > avg(b)", "count(*) over () > 1", "a > 1 and max(b) = 2", "total(a) > 1", "json_group_array(a) = ''", "every(a)"]
+    "text",
+    ["sum(a) > 1", "a > avg(b)", "count(*) over () > 1", "a > 1 and max(b) = 2", "total(a) > 1", "json_group_array(a) = ''", "every(a)"],
 )
 def test_a_condition_is_about_one_row(text: str, grammar: str) -> None:
     with pytest.raises(UnsafeSql, match="more than one row"):
         condition(text, grammar)
 
 
-PIECES = ["a", "1", "(", ")", "'", '"', ";", "--", "/*", "select", "from", "{dataset}", "union", "with x as", "$", "%", ":", "\\", ",", "\n"]
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('"Order" <= "select" and "Order" > 1', ("Order", "select")),
+        ("amount > 0 and status = 'paid'", ()),
+        ('a > 1 and "b" in (select "c" from "d" where "e" = 1)', ("b",)),
+        ('t."a" = 1 or lower("x""y") ~ \'z\'', ('x"y',)),
+        ("(", ()),
+        ('"a" = 1; drop table t', ()),
+    ],
+)
+def test_quoted_names_of_a_condition(text: str, names: tuple[str, ...]) -> None:
+    assert quoted_names(text) == names
+
+
+PIECES = [
+    "a", "1", "(", ")", "'", '"', ";", "--", "/*", "select", "from", "{dataset}", "union", "with x as", "$", "%", ":", "\\", ",", "\n",
+]  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)
@@ -107,4 +125,6 @@ def test_any_text_passes_or_is_unsafe(text: str) -> None:
         found = query(text, TABLE, "postgres")
     except UnsafeSql:
         return
-    assert text.replace("{dataset}", '"s"."odd ""%s"" name"') in literal_sql(sa.select(sa.func.count()).select_from(found), postgresql.dialect())
+    assert text.replace("{dataset}", '"s"."odd ""%s"" name"') in literal_sql(
+        sa.select(sa.func.count()).select_from(found), postgresql.dialect()
+    )

@@ -30,6 +30,8 @@ class AnomalyCheck(DatasetCheck):
     """
 
     allows_threshold: ClassVar[bool] = False
+    smallest_change: ClassVar[float]
+    """What a value that was always the same may change by at least: 1 for counts, 0 for values that may be of any size."""
 
     direction: Literal["both", "drop", "rise"] = "both"
     false_alerts_per_year: Annotated[Number, Field(gt=0)] = Field(default=2, validate_default=True)
@@ -110,7 +112,7 @@ class AnomalyCheck(DatasetCheck):
     def _band(self, check: Check, evidence: Evidence, per_year: float) -> Band | Learning:
         """The band of `per_year` false alerts; a one-sided check spends its whole budget on its side."""
         budget = per_year if self.direction == "both" else 2 * per_year
-        options = {"false_alerts_per_year": budget, "min_history": self.min_history}
+        options = {"false_alerts_per_year": budget, "min_history": self.min_history, "smallest_change": self.smallest_change}
         detector: Detector = _DETECTORS.get(self.detector)(options)
         at = evidence.partition.start if evidence.partition and evidence.partition.start else evidence.scheduled_at
         return detector.expect(evidence.history, at, check.timezone)

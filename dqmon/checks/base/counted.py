@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dqmon.core.check import Check, Evidence
     from dqmon.core.metric import Metric
 
-_SINGULAR = {"have": "has", "are": "is"}
+_SINGULAR = {"have": "has", "are": "is", "break": "breaks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Limits:
 class Count:
     """How many of the tested rows are bad, and the words for it.
 
-    verb: completes "3 of 10 rows …", starts with `have` or `are`. adjective: of the bad rows. nothing: why no row was tested.
+    verb: completes "3 of 10 rows …", starts with `have`, `are` or `break`. adjective: of the bad rows. nothing: why no row was tested.
     more: a further remark for the reason.
     """
 

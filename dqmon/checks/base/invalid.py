@@ -9,9 +9,10 @@ from dqmon.checks.base.counted import Count, judge_count, measured_count
 from dqmon.checks.base.fields import Scalars, pattern_problems
 from dqmon.core.check import Check, DatasetCheck, Evidence, Judgement
 from dqmon.core.metric import Metric
+from dqmon.core.row_rule import RowRule
 from dqmon.core.verdict import Dimension, Unit
 from dqmon.sql.conditions import MissingValue
-from dqmon.sql.metrics import NonMissingCount
+from dqmon.sql.metrics import ColumnCount, NonMissingCount
 
 Missing: TypeAlias = tuple[str, tuple[MissingValue, ...], str | None, Literal["missing", "value"]]
 _SHOWN = 5
@@ -34,7 +35,7 @@ class ValueRule(DatasetCheck):
 
     @property
     @abstractmethod
-    def invalid(self) -> Metric:
+    def invalid(self) -> ColumnCount:
         """The count of the values that are not missing and break the rule."""
 
     @property
@@ -56,6 +57,11 @@ class ValueRule(DatasetCheck):
         """Rows with a value and the invalid ones."""
         del check
         return NonMissingCount(*self.missing), self.invalid
+
+    @property
+    def row_rule(self) -> RowRule:
+        """The invalid rows."""
+        return RowRule(f"has {self.column} {self.broken}", lambda row: self.invalid.counted(row.columns, row.caps))
 
     def judge(self, check: Check, evidence: Evidence) -> Judgement:
         """The share of invalid values against the thresholds."""

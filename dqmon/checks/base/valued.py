@@ -34,8 +34,6 @@ def judge_value(check: Check, value: float | Decimal | None, subject: str, nothi
     verdict = bounds.verdict(exact)
     applied = bounds.applied(verdict)
     low, high = interval(applied) if applied else (None, None)
-    expected = Expected(
-        None if low is None else float(low), None if high is None else float(high), holds(applied, "") if applied else ""
-    )
+    expected = Expected(None if low is None else float(low), None if high is None else float(high), holds(applied, "") if applied else "")
     reason = f"{subject} is {near(exact, applied)}{because(bounds, verdict, '')}"
     return Judgement(verdict, Observed(value, Unit.VALUE), expected, reason)

@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from dqmon.core.threshold import Threshold
 
 _MOST_DIGITS = 12
-_EXACT = Context(prec=400)
-"""Room for every double written out."""
+_LONG = 30
+"""Zeros before or after a number from which on nobody counts them."""
+_EXACT = Context(prec=100)
+"""Room for `_LONG` digits on both sides of the point, and more."""
 
 
 def number(value: float | Decimal) -> str:
@@ -38,6 +40,8 @@ def near(value: Decimal, threshold: Threshold | None) -> str:
     """A number to six digits, two of them decimals; more where rounding would say a bound of `threshold` that it is not."""
     if not value.is_finite():
         return "infinite" if value > 0 else "minus infinite"
+    if value and abs(value.adjusted()) > _LONG:
+        return f"{value:.6g}"
     bounds = {threshold.low, threshold.high} if threshold else set()
     decimals = max(2, 5 - value.adjusted()) if value else 0
     rounded = value

@@ -88,6 +88,11 @@ class SurplusRows(_KeyMetric):
 
     name: ClassVar[str] = "surplus_rows"
 
+    def counted(self, keys: Mapping[str, ColumnElement[Any]], position: ColumnElement[int]) -> ColumnElement[bool]:
+        """True for a tested row that is not the first of its key; no condition for WHERE, since it looks at other rows."""
+        number = sa.func.row_number().over(partition_by=[keys[name] for name in self.columns], order_by=position)
+        return sa.and_(self._tested(keys), number > 1)
+
     def expression(self, keys: Mapping[str, ColumnElement[Any]], rows: ColumnElement[int], caps: Capabilities) -> ColumnElement[Any]:
         """Sum of rows − 1 over the groups."""
         del caps

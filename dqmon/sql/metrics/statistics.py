@@ -6,7 +6,9 @@ significant digits that every double keeps (IEEE 754), so that 0.1 + 0.2 is 0.3 
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -30,25 +32,23 @@ if TYPE_CHECKING:
 
 
 def as_number(raw: object) -> int | float | Decimal | None:
-    """A driver's number: whole ones as int, exact ones as Decimal (also from text, `a/b` is a quotient), others as float.
+    """A driver's number: whole ones as int, exact ones (also from text) as Decimal, others as float.
 
     Raises QueryFailed for anything else, NaN too.
     """
     if isinstance(raw, str):
-        raw = _quotient(raw)
-    if isinstance(raw, Decimal) and raw.is_finite() and raw.as_tuple().exponent == 0:
-        return int(raw)
-    if raw is None or (isinstance(raw, int | float | Decimal) and raw == raw):  # noqa: PLR0124 - NaN alone is not equal to itself
-        return int(raw) if isinstance(raw, bool) else raw
+        with suppress(InvalidOperation):
+            raw = Decimal(raw)
+    match raw:
+        case int():
+            return int(raw)
+        case None:
+            return None
+        case float() if not math.isnan(raw):
+            return raw
+        case Decimal() if not raw.is_nan():
+            return int(raw) if raw.is_finite() and raw.as_tuple().exponent == 0 else raw
     raise QueryFailed(f"a number is needed, the answer is {str(raw)[:60]!r}")
-
-
-def _quotient(text: str) -> object:
-    parts = text.split("/")
-    try:
-        return Decimal(text) if len(parts) == 1 else Decimal(parts[0]) / Decimal(parts[1])
-    except InvalidOperation:
-        return text
 
 
 def _rounded(raw: object) -> Value:
@@ -127,6 +127,13 @@ class Mean(_Statistic):
     def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
         mean = Average(value)
         return mean if stored(value).group is TypeGroup.DECIMAL else as_double(mean)
+
+    def decode(self, raw: object) -> Value:
+        """A number; `sum/count` is divided here."""
+        if isinstance(raw, str) and "/" in raw:
+            total, _, values = raw.partition("/")
+            raw = Decimal(total) / int(values)
+        return _rounded(raw)
 
 
 @dataclass(frozen=True, slots=True)

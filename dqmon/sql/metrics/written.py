@@ -13,7 +13,7 @@ from dqmon.core.metric import AggregateMetric, QueryMetric, Value
 from dqmon.errors import QueryFailed
 from dqmon.sql.conditions import count_where
 from dqmon.sql.metrics.statistics import as_number
-from dqmon.sql.raw import condition
+from dqmon.sql.raw import condition, quoted_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +35,8 @@ class BrokenConditionCount(AggregateMetric):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """None that are known: they stand in the condition."""
-        return ()
+        """Those in quotes; the engine itself finds a name without quotes that is no column."""
+        return quoted_names(self.condition)
 
     @property
     def written_sql(self) -> tuple[str, ...]:
@@ -52,11 +52,15 @@ class BrokenConditionCount(AggregateMetric):
         """The condition of a row."""
         return {self._row_value: condition(self.condition, caps.grammar)}
 
+    def counted(self, columns: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+        """True for a row that breaks it."""
+        holds = columns[self._row_value]
+        return sa.case((holds, sa.false()), else_=sa.true()) if self.nulls == "fail" else sa.not_(holds)
+
     def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
         """Count of the rows that break it."""
         del caps, at
-        holds = columns[self._row_value]
-        return sa.func.count() - count_where(holds) if self.nulls == "fail" else count_where(sa.not_(holds))
+        return count_where(self.counted(columns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,243 @@
+"""Check type reconciliation: two tables hold the same."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated, ClassVar
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from dqmon.checks.base.counted import Limits, because, interval, limits
+from dqmon.checks.base.differences import Difference, Measure, Side, differences
+from dqmon.checks.base.elsewhere import MAX_KEYS, MOST_KEYS, OtherDataset, measured_totals
+from dqmon.checks.base.fields import Names
+from dqmon.checks.base.invalid import shown
+from dqmon.checks.base.words import count, holds, number, percent
+from dqmon.core.check import Check, DatasetCheck, Evidence, Expected, Judgement, Observed
+from dqmon.core.metric import AggregateMetric, Key, Metric, MetricRequest, Partition, Value
+from dqmon.core.threshold import Threshold
+from dqmon.core.verdict import Dimension, Unit, Verdict
+from dqmon.sql.metrics import Greatest, Least, NonMissingCount, RowCount, Sum, TotalsByKey
+
+LISTED = 5
+"""Groups, and metrics of each, that the reason names; it stands in messages, which hold a few lines."""
+
+_MEASURE = re.compile(r'(count|sum|min|max)\(\s*(?:"((?:[^"]|"")+)"|([^"()\s]+))\s*\)')
+_WORST_FIRST = (Verdict.FAIL, Verdict.WARN, Verdict.PASS)
+
+
+class Target(OtherDataset):
+    """The other table; `naive_timezone` is how its timestamps without zone are read."""
+
+    naive_timezone: str | None = None
+
+    def problems(self, check: Check) -> tuple[str, ...]:
+        """As of every other table; and a time zone that is none."""
+        try:
+            ZoneInfo(self.naive_timezone or "UTC")
+        except (KeyError, ValueError, OSError):
+            return (*super().problems(check), f"to: there is no time zone {self.naive_timezone!r}; write a name such as Europe/Oslo")
+        return super().problems(check)
+
+
+class Reconciliation(DatasetCheck):
+    """Two tables, in one warehouse or in two, hold the same totals.
+
+    What it measures:
+        The difference abs(a − b) of each metric between this dataset (a) and the other one (b), in each group of `compare_by`;
+        the largest one is shown (the largest share, where the limit is one), and its share of abs(a).
+
+    Why it matters:
+        Rows get lost, doubled or cut off on the way from one system to the next, and each side looks well by itself.
+
+    Parameters:
+        to: the other table: `dataset`, `warehouse` (default: this dataset's), `filter` (only these rows count; `filter` of the
+          check itself is about this dataset), `naive_timezone` (how its timestamps without zone are read; default: as this
+          dataset's). Without a schema in `dataset` it is this dataset's schema; in another warehouse it has to be written.
+        metrics: what is compared: `row_count`, `count(column)` (rows with a value), `sum(column)`, `min(column)`,
+          `max(column)`, of columns of numbers; default `[row_count]`. A name with blanks or brackets stands in double quotes.
+        compare_by: columns whose values make the groups, such as a date; without it there is one group, all rows.
+        max_keys: the most groups that are fetched from each side, default 10,000; above it the result is an ERROR.
+        warn_if, fail_if: conditions on the difference of every metric of every group, or with % on its share of abs(a);
+          default `fail_if: "> 0"`.
+
+    NULLs and empty tables:
+        NULL is a group like any other. A group that one side lacks has the counts and sums 0 there. NULL and NaN are no
+        values; the sum of no values is 0. When one side alone has a `min` or `max`, or a is 0 and b is not, the difference
+        (or its share) is larger than any limit. Two empty tables are the same.
+
+    SQL it runs:
+        Without `compare_by` the aggregates are part of the fused statement of each table. With it there is one statement a
+        table, `select columns, aggregates … group by columns`, and one for each partition.
+
+    Example:
+        ```yaml
+        - reconciliation:
+            to: {warehouse: shop_db, dataset: public.orders}
+            metrics: [row_count, "sum(amount)"]
+            compare_by: [created_date]
+            fail_if: "> 0.1%"
+        ```
+
+    Known limits:
+        Columns have the same names on both sides (but for case), that of `partition` too; use a view where they differ. The
+        columns of `compare_by` have to be of one sort on both sides: numbers (true is 1), texts (character by character), dates or
+        timestamps. Equal totals do not prove equal rows: compare by more columns to see more. Sums of floats are rounded to
+        15 digits and depend on the order of adding; give them a tolerance. The two tables are read one after the other, so
+        that rows which arrive meanwhile are a difference; compare finished partitions. `segment_by` is not taken.
+
+    References:
+        - DAMA-DMBOK2, chapter 8, data integration: reconciliation of source and target
+    """
+
+    type: ClassVar[str] = "reconciliation"
+    dimension: ClassVar[Dimension] = Dimension.ACCURACY
+    unit: ClassVar[Unit] = Unit.VALUE
+    allows_percent: ClassVar[bool] = True
+    default_fail_if: ClassVar[str | None] = "> 0"
+
+    to: Target
+    compared: Annotated[Names, Field(alias="metrics", min_length=1)] = ("row_count",)
+    compare_by: Names = ()
+    max_keys: Annotated[int, Field(ge=1, le=MOST_KEYS)] = MAX_KEYS
+
+    @property
+    def other_warehouses(self) -> tuple[str, ...]:
+        """That of `to`, if it is written there."""
+        return (self.to.warehouse,) if self.to.warehouse is not None else ()
+
+    def problems(self, check: Check) -> tuple[str, ...]:
+        """A metric that is none, anything named twice, a table compared with itself, segments."""
+        found = [*self.to.problems(check)]
+        unknown = [text for text in self.compared if text != "row_count" and not _MEASURE.fullmatch(text)]
+        found += [f"metrics: {text!r} is none; write row_count, or count, sum, min or max of a column: sum(amount)" for text in unknown]
+        for key, names in (("metrics", self.compared), ("compare_by", self.compare_by)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            found += [f"{key} names {', '.join(twice)} twice; write each once"] if twice else []
+        if not found and self.to.table(check) == check.table and self.to.filter == check.where:
+            found.append(f"to: {self.to.dataset} is this dataset itself, with the same filter; name another table or filter")
+        if check.segment_by:
+            found.append("segment_by is not taken; write compare_by, and segment_by: null where the dataset has segments")
+        return tuple(found)
+
+    def metrics(self, check: Check) -> tuple[Metric, ...]:
+        """The aggregates; with `compare_by` by group."""
+        del check
+        aggregates = tuple(map(_aggregate, self.compared))
+        return (TotalsByKey(self.max_keys, self.compare_by, aggregates),) if self.compare_by else aggregates
+
+    def other_requests(self, check: Check, partition: Partition | None) -> tuple[MetricRequest, ...]:
+        """The same of the other table."""
+        zone = self.to.naive_timezone or check.naive_timezone
+        table = self.to.table(check)
+        return tuple(MetricRequest(table, metric, self.to.filter, partition, naive_timezone=zone) for metric in self.metrics(check))
+
+    def judge(self, check: Check, evidence: Evidence) -> Judgement:
+        """The worst difference against the thresholds; the reason names the groups that differ most."""
+        here = self._side([evidence.values[metric] for metric in self.metrics(check)])
+        there = self._side([evidence.others[request] for request in self.other_requests(check, evidence.partition)])
+        bounds = limits(check)
+        found = differences(here, there, tuple(map(_measure, self.compared)))
+        by_share = bounds.tightest is not None and bounds.tightest.is_percent
+        ranked = sorted(found, key=lambda one: (_WORST_FIRST.index(_verdict(bounds, one)), -(one.percent if by_share else one.amount)))
+        worst, verdict = ranked[0], _verdict(bounds, ranked[0])
+        applied = bounds.applied(verdict)
+        reason = f"{self._words(self.to.shown(check), ranked, applied)}{because(bounds, verdict, '')}"
+        return Judgement(verdict, _observed(worst), _expected(applied, worst), reason)
+
+    def _side(self, values: Sequence[Value]) -> Side:
+        return measured_totals(values[0]) if self.compare_by else {(): tuple(values)}
+
+    def _words(self, other: str, ranked: Sequence[Difference], applied: Threshold | None) -> str:
+        """What differs, worst first; what is the same when nothing does."""
+        different = [one for one in ranked if one.amount]
+        if not different:
+            return f"{' and '.join(self.compared[:LISTED])} agree{'s' if len(self.compared) == 1 else ''} with {other}{self._all(ranked)}"
+        if not self.compare_by:
+            return "; ".join(_sides(one, f"in {other}", applied) for one in different[:LISTED])
+        by_group: dict[Key, list[str]] = {}
+        for one in different:
+            by_group.setdefault(one.group, []).append(_sides(one, "there", applied))
+        listed = [f"{self._name(group)}: {', '.join(texts[:LISTED])}" for group, texts in list(by_group.items())[:LISTED]]
+        listed += [f"and {number(len(by_group) - LISTED)} more"] if len(by_group) > LISTED else []
+        groups = count(len({one.group for one in ranked}), "groups")
+        return f"{number(len(by_group))} of {groups} differ{'s' if len(by_group) == 1 else ''} from {other}: {'; '.join(listed)}"
+
+    def _all(self, same: Sequence[Difference]) -> str:
+        """What there is when both sides are the same: the groups, or the values."""
+        if not self.compare_by:
+            return f": {', '.join(_shown(one.here) for one in same[:LISTED])}"
+        groups = {one.group for one in same} - {()}
+        return f" in {count(len(groups), 'groups')} of {', '.join(self.compare_by)}" if groups else "; neither has a row"
+
+    def _name(self, group: Key) -> str:
+        pairs = zip(self.compare_by, group, strict=True)
+        return ", ".join(f"{name} {'NULL' if part is None else shown(part)}" for name, part in pairs)
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """The aggregate's word and its column."""
+    found = _MEASURE.fullmatch(text)
+    return (found[1], found[3] or found[2].replace('""', '"')) if found else (text, "")
+
+
+def _aggregate(text: str) -> AggregateMetric:
+    match _parts(text):
+        case "count", column:
+            return NonMissingCount(column)
+        case "sum", column:
+            return Sum(column)
+        case "min", column:
+            return Least(column)
+        case "max", column:
+            return Greatest(column)
+        case _:
+            return RowCount()
+
+
+def _measure(text: str) -> Measure:
+    word, _ = _parts(text)
+    return Measure(text, word not in ("min", "max"), word in ("row_count", "count"))
+
+
+def _verdict(bounds: Limits, one: Difference) -> Verdict:
+    for threshold, verdict in ((bounds.fail, Verdict.FAIL), (bounds.warn, Verdict.WARN)):
+        if threshold is not None and threshold.is_met(one.percent if threshold.is_percent else one.amount):
+            return verdict
+    return Verdict.PASS
+
+
+def _observed(worst: Difference) -> Observed:
+    amount: Value = worst.amount if worst.amount.is_finite() else None
+    if worst.measure.is_count:
+        return Observed(int(worst.amount), Unit.ROWS, _finite(worst.percent / 100))
+    return Observed(amount, Unit.VALUE, _finite(worst.percent / 100))
+
+
+def _expected(applied: Threshold | None, worst: Difference) -> Expected:
+    if applied is None:
+        return Expected()
+    is_none = applied.operator == ">" and not applied.low
+    text = holds(applied, "difference") if is_none else f"a difference of {holds(applied, '')}"
+    scale = abs(worst.here or Decimal(0)) / 100 if applied.is_percent else Decimal(1)
+    low, high = (None if bound is None else _finite(bound * scale) for bound in interval(applied))
+    return Expected(low, high, text)
+
+
+def _finite(value: Decimal) -> float | None:
+    """The double; None when there is none."""
+    found = float(value)
+    return found if math.isfinite(found) else None
+
+
+def _sides(one: Difference, where: str, applied: Threshold | None) -> str:
+    share = f" ({percent(one.percent, applied)})" if one.percent.is_finite() else ""
+    return f"{one.measure.label} is {_shown(one.here)} here and {_shown(one.there)} {where}{share}"
+
+
+def _shown(value: Decimal | None) -> str:
+    return "nothing" if value is None else number(value)

@@ -1,0 +1,1 @@
+"""What other tools take from dqmon; one file a format."""

@@ -1,0 +1,1 @@
+"""The declared checks on pandas and polars frames, before they are loaded."""

@@ -34,7 +34,7 @@ _UNSTEADY = re.compile(r"\(|\b(current|local|now|today|sysdate|random)", re.IGNO
 
 def is_reusable(request: MetricRequest) -> bool:
     """True when equal rows give an equal answer, as far as can be told: no free query, no function in written SQL."""
-    if request.metric.kind in (MetricKind.QUERY, MetricKind.METADATA):
+    if request.metric.kind in (MetricKind.QUERY, MetricKind.ROWS, MetricKind.METADATA):
         return False
     written = (request.where or "", *request.metric.written_sql)
     return not any(_UNSTEADY.search(text) for text in written)

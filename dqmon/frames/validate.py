@@ -11,7 +11,7 @@ from dqmon.core.check import Check, DatasetCheck
 from dqmon.core.result import ResultRecord, record
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Verdict
-from dqmon.errors import FrameNotJudged, UsageError
+from dqmon.errors import ConfigError, FrameNotJudged, UsageError
 from dqmon.exporters.pandera import Library, Marks, schema
 from dqmon.frames.frame import Frame, reason
 
@@ -113,7 +113,12 @@ def _declared(dataset: str, config: str | None) -> _Declared:
         table = project.facts.table(warehouse, text)
     except ValueError as e:
         raise UsageError(str(e)) from e
-    found = [check for check in project.resolve([(table, False)]).checks if check.table == table]
+    # Patterns apply as if the table were there already.
+    resolved = project.resolve([(table, False)])
+    errors = tuple(problem for problem in resolved.problems if not problem.is_warning)
+    if errors:
+        raise ConfigError(errors)
+    found = [check for check in resolved.checks if check.table == table]
     if not found:
         known = dict.fromkeys(check.dataset for check in project.checks if check.dataset and check.warehouse == warehouse)
         raise UsageError(f"no check is declared for {table.dataset!r}; there are checks for {', '.join(known) or 'no table'}")

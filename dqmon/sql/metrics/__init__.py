@@ -1,15 +1,21 @@
-"""The metrics that dqmon's own check types share; one file a family."""
+"""The metrics that dqmon's own check types share; one file a family, imported when one of it is asked for (PEP 562)."""
 
-from dqmon.sql.metrics.catalogue import ColumnList
-from dqmon.sql.metrics.counts import ColumnCount, InvalidRangeCount, MissingCount, NonMissingCount, RowCount
-from dqmon.sql.metrics.instants import FutureCount, LatestInstant, MaxIngestionDelay
-from dqmon.sql.metrics.keys import CompleteKeyCount, DistinctKeys, DuplicatedKeys, KeyedRows, SurplusRows
-from dqmon.sql.metrics.references import MissingReference
-from dqmon.sql.metrics.statistics import Greatest, Least, Sum, statistic
-from dqmon.sql.metrics.texts import InvalidFormatCount, InvalidLengthCount, InvalidPatternCount
-from dqmon.sql.metrics.totals import TotalsByKey
-from dqmon.sql.metrics.values import ListedCount, UnlistedCount
-from dqmon.sql.metrics.written import BrokenConditionCount, ReturnedRows, ReturnedValue
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dqmon.sql.metrics.catalogue import ColumnList
+    from dqmon.sql.metrics.counts import ColumnCount, InvalidRangeCount, MissingCount, NonMissingCount, RowCount
+    from dqmon.sql.metrics.instants import FutureCount, LatestInstant, MaxIngestionDelay
+    from dqmon.sql.metrics.keys import CompleteKeyCount, DistinctKeys, DuplicatedKeys, KeyedRows, SurplusRows
+    from dqmon.sql.metrics.references import MissingReference
+    from dqmon.sql.metrics.statistics import Greatest, Least, Sum, statistic
+    from dqmon.sql.metrics.texts import InvalidFormatCount, InvalidLengthCount, InvalidPatternCount
+    from dqmon.sql.metrics.totals import TotalsByKey
+    from dqmon.sql.metrics.values import ListedCount, UnlistedCount
+    from dqmon.sql.metrics.written import BrokenConditionCount, ReturnedRows, ReturnedValue
 
 __all__ = [
     "BrokenConditionCount",
@@ -41,3 +47,56 @@ __all__ = [
     "UnlistedCount",
     "statistic",
 ]
+
+_FAMILIES = {
+    "catalogue": ("ColumnList",),
+    "counts": (
+        "ColumnCount",
+        "InvalidRangeCount",
+        "MissingCount",
+        "NonMissingCount",
+        "RowCount",
+    ),
+    "instants": (
+        "FutureCount",
+        "LatestInstant",
+        "MaxIngestionDelay",
+    ),
+    "keys": (
+        "CompleteKeyCount",
+        "DistinctKeys",
+        "DuplicatedKeys",
+        "KeyedRows",
+        "SurplusRows",
+    ),
+    "references": ("MissingReference",),
+    "statistics": (
+        "Greatest",
+        "Least",
+        "Sum",
+        "statistic",
+    ),
+    "texts": (
+        "InvalidFormatCount",
+        "InvalidLengthCount",
+        "InvalidPatternCount",
+    ),
+    "totals": ("TotalsByKey",),
+    "values": (
+        "ListedCount",
+        "UnlistedCount",
+    ),
+    "written": (
+        "BrokenConditionCount",
+        "ReturnedRows",
+        "ReturnedValue",
+    ),
+}
+_FILES = {name: family for family, names in _FAMILIES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """The metric of that name, from its family's file."""
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from dqmon.alerts.wording import observed_text
 from dqmon.core.alert import Member, MemberExit, MemberKey, Outcome
-from dqmon.core.metric import segment_key
+from dqmon.core.measurement import segment_key
 from dqmon.core.result import record
 from dqmon.core.verdict import Severity, Verdict, least
 
 if TYPE_CHECKING:
-    from dqmon.core.check import Check, CheckResult
-    from dqmon.core.metric import Partition
+    from dqmon.core.check import Check
+    from dqmon.core.measurement import Partition
+    from dqmon.core.result import CheckResult
 
 
 def fold(

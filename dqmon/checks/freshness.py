@@ -12,8 +12,9 @@ from dqmon.checks.base.counted import measured_count
 from dqmon.checks.base.due_days import DAY_NAMES, Days, holidays_of, is_due
 from dqmon.checks.base.words import count
 from dqmon.core.calendar import required_since
-from dqmon.core.check import Check, DatasetCheck, Evidence, Expected, Judgement, Observed
+from dqmon.core.check import Check, DatasetCheck
 from dqmon.core.duration import Duration, format_duration
+from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric
 from dqmon.core.verdict import Dimension, Unit, Verdict
 from dqmon.sql.metrics import FutureCount, LatestInstant, MaxIngestionDelay, RowCount

@@ -17,8 +17,10 @@ from dqmon.checks.base.elsewhere import MAX_KEYS, MOST_KEYS, OtherDataset, measu
 from dqmon.checks.base.fields import Names
 from dqmon.checks.base.invalid import shown
 from dqmon.checks.base.words import count, holds, number, percent
-from dqmon.core.check import Check, DatasetCheck, Evidence, Expected, Judgement, Observed
-from dqmon.core.metric import AggregateMetric, Key, Metric, MetricRequest, Partition, Value
+from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
+from dqmon.core.measurement import MetricRequest, Partition
+from dqmon.core.metric import AggregateMetric, Key, Metric, Value
 from dqmon.core.threshold import Threshold
 from dqmon.core.verdict import Dimension, Unit, Verdict
 from dqmon.sql.metrics import Greatest, Least, NonMissingCount, RowCount, Sum, TotalsByKey

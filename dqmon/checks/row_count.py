@@ -9,7 +9,8 @@ from pydantic import Field
 
 from dqmon.checks.base.counted import Limits, because, interval, limits, measured_count
 from dqmon.checks.base.words import holds, there_are
-from dqmon.core.check import Check, DatasetCheck, Evidence, Expected, Judgement, Observed
+from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric
 from dqmon.core.threshold import Threshold
 from dqmon.core.verdict import Dimension, Unit

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from dqmon.checks.base.counted import Limits, because, interval, limits
 from dqmon.checks.base.words import count, holds
-from dqmon.core.check import Check, Expected, Judgement, LoadEvidence, Observed, PipelineCheck
+from dqmon.core.check import Check, PipelineCheck
+from dqmon.core.judgement import Expected, Judgement, LoadEvidence, Observed
 from dqmon.core.load_record import LoadRecord, LoadStatus
 from dqmon.core.threshold import Threshold
 from dqmon.core.verdict import Dimension, Unit, Verdict

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dqmon.checks.base.words import count
-from dqmon.core.check import Check, DatasetCheck, Evidence, Expected, Judgement, Observed
+from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric
 from dqmon.core.table import Column
 from dqmon.core.verdict import Dimension, Unit, Verdict

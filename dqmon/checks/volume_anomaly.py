@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from dqmon.checks.base.anomaly import AnomalyCheck
 from dqmon.checks.base.words import count, number, there_are
-from dqmon.core.check import Evidence, Expected, Judgement, Observed
 from dqmon.core.history import Band
+from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric
 from dqmon.core.verdict import Dimension, Unit, Verdict
 from dqmon.sql.metrics import RowCount

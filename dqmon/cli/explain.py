@@ -11,7 +11,7 @@ from dqmon.cli import options, output
 
 if TYPE_CHECKING:
     from dqmon.core.alert import Alert
-    from dqmon.core.check import Json
+    from dqmon.core.plain import Json
     from dqmon.core.result import ResultRecord
     from dqmon.engine.explain import Explanation
 

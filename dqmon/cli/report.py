@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from dqmon.cli.exit_codes import ExitCode
 from dqmon.core.duration import format_duration
-from dqmon.core.result import plain
+from dqmon.core.plain import plain
 from dqmon.core.result_json import result_json
 from dqmon.core.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dqmon.core.check import Json
+    from dqmon.core.plain import Json
     from dqmon.core.result import ResultRecord
     from dqmon.engine.on_demand import CheckReport
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from dqmon.core.metric import Partition
+from dqmon.core.measurement import Partition
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from dqmon.core.history import History
-from dqmon.core.load_record import LoadRecord
-from dqmon.core.metric import Measurement, Metric, MetricRequest, Partition, Segment, Value
+from dqmon.core.measurement import MetricRequest, Partition
+from dqmon.core.metric import Metric
 from dqmon.core.row_rule import RowRule
-from dqmon.core.table import Column, TableRef
+from dqmon.core.table import TableRef
 from dqmon.core.threshold import Threshold
-from dqmon.core.verdict import Dimension, Severity, Unit, Verdict
+from dqmon.core.verdict import Dimension, Severity, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from dqmon.core.judgement import Evidence, Judgement, LoadEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,42 +66,6 @@ class Hold:
 
     count: int | None = 1
     duration_s: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What was seen. `ratio` is 0..1 of `rows_tested`; None where the type has no ratio."""
-
-    value: Value | tuple[str, ...]
-    unit: Unit
-    ratio: float | None = None
-    rows_tested: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What was expected; `text` is for people and always set once something was judged."""
-
-    low: float | None = None
-    high: float | None = None
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a check type says of one partition and segment.
-
-    SKIPPED means there was nothing to judge; `is_no_data` marks the cases that `on_no_data` rules,
-    `is_learning` the ones that wait for more history.
-    """
-
-    verdict: Verdict
-    observed: Observed
-    expected: Expected
-    reason: str
-    is_no_data: bool = False
-    is_learning: bool = False
-    baseline: tuple[str, ...] = ()
 
 
 class CheckType(BaseModel, ABC):
@@ -256,75 +218,3 @@ class Check:
     def columns(self) -> tuple[str, ...]:
         """The columns that the check names."""
         return self.rule.id_columns
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that a dataset check may look at when it judges one partition and segment.
-
-    `values` has each metric of `metrics`, `others` what `other_requests` asked for. `scheduled_at` is the slot, `measured_at`
-    when the scan ran.
-    `accepted_schema` is the last accepted column list, None when there is none yet.
-    """
-
-    values: Mapping[Metric, Value]
-    scheduled_at: datetime
-    measured_at: datetime
-    partition: Partition | None = None
-    segment: Segment = ()
-    history: History = field(default_factory=History)
-    accepted_schema: tuple[Column, ...] | None = None
-    others: Mapping[MetricRequest, Value] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LoadEvidence:
-    """All that a pipeline check may look at: kept records (newest last) and when the pipeline was first seen."""
-
-    records: tuple[LoadRecord, ...]
-    first_seen_at: datetime
-    scheduled_at: datetime
-    measured_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One judged check, for one partition and segment. `reproduce` is the statement that shows a bad one, of this check alone."""
-
-    id: str
-    check: Check
-    partition: Partition | None
-    segment: Segment
-    verdict: Verdict
-    severity: Severity
-    observed: Observed | None
-    expected: Expected
-    reason: str
-    measurements: tuple[Measurement, ...]
-    run_id: str
-    scheduled_at: datetime
-    measured_at: datetime
-    duration_s: float
-    is_learning: bool = False
-    is_ad_hoc: bool = False
-    as_of: Literal["current_contents"] | None = None
-    baseline: tuple[str, ...] = ()
-    reproduce: str | None = None
-
-    @property
-    def sql(self) -> tuple[str, ...]:
-        """The distinct statements behind the result, values inlined, in the order they ran."""
-        return tuple(dict.fromkeys(m.sql for m in self.measurements if m.sql))
-
-    @property
-    def reused(self) -> str | None:
-        """The proof by which nothing was scanned for this result; None when something was."""
-        since = [m.reused_from for m in self.measurements if m.reused_from is not None]
-        if not since or len(since) < len(self.measurements):
-            return None
-        proofs = dict.fromkeys(m.proof for m in self.measurements if m.proof)
-        return f"unchanged since it was measured at {min(since):%Y-%m-%dT%H:%M:%SZ}: {' and '.join(proofs)}"
-
-
-Json = Any
-"""Anything that `json.loads` returns."""

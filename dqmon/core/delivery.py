@@ -11,7 +11,7 @@ from dqmon.core.message import DeliveryKind, Message
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dqmon.core.check import Json
+    from dqmon.core.plain import Json
 
 
 class DeliveryState(StrEnum):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dqmon.core.verdict import Severity
 
 if TYPE_CHECKING:
-    from dqmon.core.check import Json
+    from dqmon.core.plain import Json
 
 
 class DeliveryKind(StrEnum):

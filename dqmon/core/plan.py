@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dqmon.core.metric import GroupedMetric, MetricKind, MetricRequest, Partition, Scan
+from dqmon.core.measurement import MetricRequest, Partition, Scan
+from dqmon.core.metric import GroupedMetric, MetricKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import Select
 
     from dqmon.core.capabilities import Capabilities
-    from dqmon.core.check import Json
     from dqmon.core.delivery import Delivery, Receipt
     from dqmon.core.history import Band, History, Learning
     from dqmon.core.load_record import Backlog, LoadRecord, PipelineInfo
     from dqmon.core.message import Message
     from dqmon.core.options import ChannelOptions
+    from dqmon.core.plain import Json
     from dqmon.core.table import Column, TableRef
 
 

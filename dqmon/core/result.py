@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from typing import Literal
 
-from dqmon.core.metric import segment_key
-from dqmon.core.table import Column
+from dqmon.core.check import Check
+from dqmon.core.judgement import Expected, Observed
+from dqmon.core.measurement import Measurement, Partition, Segment, segment_key
+from dqmon.core.plain import Json, plain
 from dqmon.core.verdict import Severity, Verdict
-
-if TYPE_CHECKING:
-    from dqmon.core.check import CheckResult, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +115,40 @@ def record(result: CheckResult) -> ResultRecord:
     )
 
 
-def plain(value: object) -> Json:
-    """`value` as JSON has it: instants in ISO with Z, decimals as text, NaN and infinity as text, columns as names."""
-    match value:
-        case bool() | int() | str() | None:
-            return value
-        case float():
-            return value if value - value == 0 else str(value)
-        case Decimal():
-            return str(value)
-        case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case Column():
-            return value.name
-        case tuple() | list():
-            return [plain(item) for item in value]
-        case _:
-            return str(value)
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One judged check, for one partition and segment. `reproduce` is the statement that shows a bad one, of this check alone."""
+
+    id: str
+    check: Check
+    partition: Partition | None
+    segment: Segment
+    verdict: Verdict
+    severity: Severity
+    observed: Observed | None
+    expected: Expected
+    reason: str
+    measurements: tuple[Measurement, ...]
+    run_id: str
+    scheduled_at: datetime
+    measured_at: datetime
+    duration_s: float
+    is_learning: bool = False
+    is_ad_hoc: bool = False
+    as_of: Literal["current_contents"] | None = None
+    baseline: tuple[str, ...] = ()
+    reproduce: str | None = None
+
+    @property
+    def sql(self) -> tuple[str, ...]:
+        """The distinct statements behind the result, values inlined, in the order they ran."""
+        return tuple(dict.fromkeys(m.sql for m in self.measurements if m.sql))
+
+    @property
+    def reused(self) -> str | None:
+        """The proof by which nothing was scanned for this result; None when something was."""
+        since = [m.reused_from for m in self.measurements if m.reused_from is not None]
+        if not since or len(since) < len(self.measurements):
+            return None
+        proofs = dict.fromkeys(m.proof for m in self.measurements if m.proof)
+        return f"unchanged since it was measured at {min(since):%Y-%m-%dT%H:%M:%SZ}: {' and '.join(proofs)}"

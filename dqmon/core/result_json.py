@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dqmon.core.result import plain
+from dqmon.core.plain import plain
 
 if TYPE_CHECKING:
-    from dqmon.core.check import Json
+    from dqmon.core.plain import Json
     from dqmon.core.result import ResultRecord
 
 

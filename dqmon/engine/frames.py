@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dqmon.core.check import Check, CheckResult, DatasetCheck
-from dqmon.core.metric import MetricKind, Scan
+from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.measurement import Scan
+from dqmon.core.metric import MetricKind
+from dqmon.core.result import CheckResult
 from dqmon.core.verdict import Verdict
 from dqmon.engine.judge import Knowledge, Run, Task, judge, requests
 from dqmon.engine.measure import measure

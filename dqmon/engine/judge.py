@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import TypeAlias
 
 from dqmon.core.calendar import partitions
-from dqmon.core.check import Check, CheckResult, DatasetCheck, Evidence, Expected, Judgement, LoadEvidence, Observed, PipelineCheck
+from dqmon.core.check import Check, DatasetCheck, PipelineCheck
 from dqmon.core.history import History
-from dqmon.core.metric import Measurement, MetricRequest, Partition, Segment
+from dqmon.core.judgement import Evidence, Expected, Judgement, LoadEvidence, Observed
+from dqmon.core.measurement import Measurement, MetricRequest, Partition, Segment
+from dqmon.core.result import CheckResult
 from dqmon.core.table import Column, TableRef
 from dqmon.core.verdict import Severity, Verdict, least
 from dqmon.sql.metrics import RowCount

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dqmon.core.check import DatasetCheck, LoadEvidence
+from dqmon.core.check import DatasetCheck
 from dqmon.core.history import History
+from dqmon.core.judgement import LoadEvidence
 from dqmon.core.metric import MetricKind
 from dqmon.engine.judge import HistoryOf, Knowledge, Task, requests, windows
 from dqmon.engine.poll import poll

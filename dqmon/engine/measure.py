@@ -10,7 +10,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from dqmon import errors
-from dqmon.core.metric import Failure, Measurement, Metric, MetricRequest, Partition, Scan, Segment, Value
+from dqmon.core.measurement import Failure, Measurement, MetricRequest, Partition, Scan, Segment
+from dqmon.core.metric import Metric, Value
 from dqmon.core.plan import split
 from dqmon.core.table import Column, TableRef
 from dqmon.engine.planning import compile_with, failure_of, plan_scans

@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dqmon import errors
-from dqmon.core.metric import Failure, FailureKind, MetricKind, MetricRequest, Scan, StatementMetric
+from dqmon.core.measurement import Failure, FailureKind, MetricRequest, Scan
+from dqmon.core.metric import MetricKind, StatementMetric
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef
 from dqmon.engine.reuse import Earlier, Recall, is_reusable

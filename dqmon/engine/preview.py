@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dqmon.core.metric import MetricRequest
+from dqmon.core.measurement import MetricRequest
 from dqmon.engine.judge import Task
 from dqmon.engine.planning import plan_scans
 from dqmon.engine.reuse import recall_from

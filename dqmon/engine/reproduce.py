@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dqmon.core.check import CheckResult
 from dqmon.core.metric import MetricKind
 from dqmon.core.plan import plan
+from dqmon.core.result import CheckResult
 from dqmon.core.table import Column, TableRef
 from dqmon.engine.planning import compile_with
 from dqmon.errors import WarehouseError

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from dqmon.core.metric import Metric, MetricKind, MetricRequest, Segment, Value
+from dqmon.core.measurement import MetricRequest, Segment
+from dqmon.core.metric import Metric, MetricKind, Value
 from dqmon.store import measurements
 
 if TYPE_CHECKING:

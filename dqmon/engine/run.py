@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from dqmon.alerts.fold import fold, fold_errors
 from dqmon.alerts.transition import transition
 from dqmon.core.alert import Alert, AlertEvent, AlertKey, AlertKind, AlertPolicy, Outcome
-from dqmon.core.check import CheckResult, Hold
-from dqmon.core.metric import Measurement, MetricRequest
-from dqmon.core.result import ResultRecord, record
+from dqmon.core.check import Hold
+from dqmon.core.measurement import Measurement, MetricRequest
+from dqmon.core.result import CheckResult, ResultRecord, record
 from dqmon.core.table import TableRef
 from dqmon.engine.judge import Run, Task, judge, keyless, requests, windows
 from dqmon.engine.knowledge import gather

@@ -10,7 +10,8 @@ from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from dqmon.core.check import Check, CheckResult, DatasetCheck
+from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.result import CheckResult
 from dqmon.core.table import Column, TableRef
 from dqmon.engine.frames import bad_positions, judge_frame
 from dqmon.errors import QueryFailed

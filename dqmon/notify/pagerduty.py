@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import httpx2
     from pagerduty import EventsApiV2Client
 
-    from dqmon.core.check import Json
     from dqmon.core.delivery import Delivery
     from dqmon.core.message import AlertFacts, Message
+    from dqmon.core.plain import Json
 
 # PagerDuty/developer-docs docs/events-API-v2/02-Trigger-Events.md
 SUMMARY_LIMIT = 1_024

@@ -21,9 +21,9 @@ from dqmon.notify.base.outcome import broken, problem, redacted, retry_after
 if TYPE_CHECKING:
     from slack_sdk.web import WebClient
 
-    from dqmon.core.check import Json
     from dqmon.core.delivery import Delivery
     from dqmon.core.message import Message
+    from dqmon.core.plain import Json
 
 # docs.slack.dev/reference/methods/chat.postMessage, "Errors": all words but these are about the message or the set-up.
 TRANSIENT_WORDS = frozenset({"ratelimited", "rate_limited", "internal_error", "service_unavailable", "request_timeout"})

@@ -12,7 +12,7 @@ from dqmon.core.row_rule import Row
 if TYPE_CHECKING:
     from sqlalchemy.sql import Select
 
-    from dqmon.core.metric import Segment
+    from dqmon.core.measurement import Segment
     from dqmon.core.row_rule import RowRule
     from dqmon.sql.source import Source
 

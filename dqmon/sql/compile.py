@@ -20,19 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import (
-    AggregateMetric,
-    GroupedMetric,
-    Metric,
-    MetricKind,
-    Partition,
-    QueryMetric,
-    RowsMetric,
-    Scan,
-    Segment,
-    StatementMetric,
-    Value,
-)
+from dqmon.core.measurement import Partition, Scan, Segment
+from dqmon.core.metric import AggregateMetric, GroupedMetric, Metric, MetricKind, QueryMetric, RowsMetric, StatementMetric, Value
 from dqmon.core.table import Column
 from dqmon.errors import TooManySegments
 from dqmon.sql.raw import query

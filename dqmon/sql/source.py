@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from dqmon.core.capabilities import Capabilities
-from dqmon.core.metric import OtherTable, Partition, Scan
+from dqmon.core.measurement import Partition, Scan
+from dqmon.core.metric import OtherTable
 from dqmon.core.table import Column
 from dqmon.sql.columns import bound, resolve
 from dqmon.sql.instant import instant

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from dqmon.core.check import Json
+    from dqmon.core.plain import Json
 
 alerts = sa.Table(
     "dq_alerts",

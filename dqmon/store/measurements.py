@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from dqmon.core.history import Point
-from dqmon.core.metric import FailureKind, segment_key
-from dqmon.core.result import plain
+from dqmon.core.measurement import FailureKind, segment_key
+from dqmon.core.plain import plain
 from dqmon.store.schema import Choice, Instant, SafeText, TextTuple, big_id, metadata, safe_text
 from dqmon.store.writes import Row, chunks, one_writer
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from dqmon.core.metric import Measurement, Metric, MetricRequest, Partition, Segment, Value
+    from dqmon.core.measurement import Measurement, MetricRequest, Partition, Segment
+    from dqmon.core.metric import Metric, Value
     from dqmon.core.table import TableRef
 
 measurements = sa.Table(

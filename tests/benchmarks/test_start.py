@@ -53,7 +53,9 @@ def test_cpu_from_start_to_exit(project: Path, words: tuple[str, ...], goal: flo
     libraries = "import sqlalchemy, pydantic, ruamel.yaml, duckdb, typer"
     floor = statistics.median(_cpu_of(libraries) for _ in range(RUNS))
     print(f"dqmon {words[0]}: {median:.2f} s CPU, median of {RUNS} (goal {goal} s); importing the libraries alone {floor:.2f} s")
-    assert median <= TIMES_THE_LIBRARIES * floor, f"dqmon {words[0]} takes {median:.2f} s; look at `python -X importtime -m dqmon {words[0]}`"
+    assert median <= TIMES_THE_LIBRARIES * floor, (
+        f"dqmon {words[0]} takes {median:.2f} s; look at `python -X importtime -m dqmon {words[0]}`"
+    )
 
 
 def test_the_imports_that_check_pays_for(project: Path) -> None:
@@ -62,7 +64,19 @@ def test_the_imports_that_check_pays_for(project: Path) -> None:
     for line in re.findall(r"import time: +(\d+) \| +\d+ \| +([\w.]+)", said):
         found[line[1].partition(".")[0]] += int(line[0])
     print("imports of dqmon check, ms: " + ", ".join(f"{name} {us // 1000}" for name, us in found.most_common(8)))
-    unused = {"alembic", "numpy", "pandas", "pandera", "snowflake", "slack_sdk", "pagerduty", "httpx", "structlog", "apscheduler", "sqlglot"}
+    unused = {
+        "alembic",
+        "numpy",
+        "pandas",
+        "pandera",
+        "snowflake",
+        "slack_sdk",
+        "pagerduty",
+        "httpx",
+        "structlog",
+        "apscheduler",
+        "sqlglot",
+    }
     assert not unused & found.keys(), f"dqmon check imports {sorted(unused & found.keys())} although nothing needs it"
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dqmon.core.metric import Measurement, MetadataMetric, MetricRequest, Partition
+from dqmon.core.measurement import Measurement, MetricRequest, Partition
+from dqmon.core.metric import MetadataMetric
 from dqmon.core.result import ResultRecord
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Severity, Verdict

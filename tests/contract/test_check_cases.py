@@ -23,9 +23,11 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from ruamel.yaml import YAML
 
-from dqmon.core.check import Check, DatasetCheck, Evidence, Judgement, SourceLine
+from dqmon.core.check import Check, DatasetCheck, SourceLine
 from dqmon.core.history import History, Point
-from dqmon.core.metric import MetricRequest, StatementMetric
+from dqmon.core.judgement import Evidence, Judgement
+from dqmon.core.measurement import MetricRequest
+from dqmon.core.metric import StatementMetric
 from dqmon.core.plan import plan
 from dqmon.core.registry import Registry
 from dqmon.core.table import TableRef

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from hand_made import NOW
 from pydantic import SecretStr
 
-from dqmon.core.metric import Metric, MetricRequest, Value
+from dqmon.core.measurement import MetricRequest
+from dqmon.core.metric import Metric, Value
 from dqmon.core.plan import plan
 from dqmon.core.registry import Registry
 from dqmon.core.table import TableRef

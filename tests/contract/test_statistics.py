@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from dqmon.core.metric import FailureKind, Metric, MetricRequest, Partition, Value
+from dqmon.core.measurement import FailureKind, MetricRequest, Partition
+from dqmon.core.metric import Metric, Value
 from dqmon.core.plan import plan
 from dqmon.engine.measure import measure
 from dqmon.errors import QueryFailed, QueryTimeout, WarehouseError

@@ -13,7 +13,7 @@ from store_rows import DAY, HOUR, ORDERS, Rows, T, measurement
 
 from dqmon.core.alert import AlertEvent, AlertKey, AlertKind, EventKind
 from dqmon.core.history import Point
-from dqmon.core.metric import Failure, FailureKind, Measurement, MetricRequest, Partition
+from dqmon.core.measurement import Failure, FailureKind, Measurement, MetricRequest, Partition
 from dqmon.core.table import Column, TypeGroup
 from dqmon.core.verdict import Severity
 from dqmon.store import alerts, measurements

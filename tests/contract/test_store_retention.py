@@ -14,8 +14,8 @@ from dqmon.core.alert import Alert, AlertEvent, AlertKey, AlertKind, AlertState,
 from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.incident import Group, Incident, IncidentMember, IncidentState
 from dqmon.core.load_record import LoadRecord, LoadStatus
+from dqmon.core.measurement import MetricRequest, Partition
 from dqmon.core.message import DeliveryKind, Message
-from dqmon.core.metric import MetricRequest, Partition
 from dqmon.core.verdict import Severity
 from dqmon.engine import retention
 from dqmon.engine.retention import Baseline, Policy, purge

@@ -13,7 +13,7 @@ import store_rows
 from store_rows import DAY, HOUR, ORDERS, Rows, T, measurement, result
 
 from dqmon.core.alert import AlertEvent, AlertKey, AlertKind, EventKind
-from dqmon.core.metric import Measurement, MetricRequest, Partition
+from dqmon.core.measurement import Measurement, MetricRequest, Partition
 from dqmon.core.result import ResultRecord
 from dqmon.core.verdict import Severity
 from dqmon.errors import StoreError

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from dqmon.core.metric import MetricRequest, OtherTable, Partition
+from dqmon.core.measurement import MetricRequest, Partition
+from dqmon.core.metric import OtherTable
 from dqmon.core.plan import plan
 from dqmon.core.registry import Registry
 from dqmon.core.table import TableRef, TypeGroup

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dqmon.core.metric import MetricRequest
+from dqmon.core.measurement import MetricRequest
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import (

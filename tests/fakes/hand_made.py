@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from dqmon.core.check import Check, Evidence, Judgement, PartitionBy, SourceLine
+from dqmon.core.check import Check, PartitionBy, SourceLine
+from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.metric import Metric, Value
 from dqmon.core.registry import Registry
 from dqmon.core.table import TableRef

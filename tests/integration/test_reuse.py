@@ -101,7 +101,9 @@ def world(request: pytest.FixtureRequest, tmp_path: Path):
 
 
 def facts(report):
-    return [replace(r, id="", run_id="", sql=(), scheduled_at=Clock.at, measured_at=Clock.at, duration_s=0, reused=None) for r in report.records]
+    return [
+        replace(r, id="", run_id="", sql=(), scheduled_at=Clock.at, measured_at=Clock.at, duration_s=0, reused=None) for r in report.records
+    ]
 
 
 def test_an_unchanged_table_is_not_scanned_again_and_the_verdicts_are_the_same(world: World) -> None:

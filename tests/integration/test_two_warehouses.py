@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dqmon.app import open_app
-from dqmon.core.metric import Key, MetricRequest, Totals
+from dqmon.core.measurement import MetricRequest
+from dqmon.core.metric import Key, Totals
 from dqmon.core.plan import plan
 from dqmon.core.registry import Registry
 from dqmon.core.result import ResultRecord

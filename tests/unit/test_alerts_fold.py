@@ -10,8 +10,10 @@ from dqmon.alerts.fold import fold, fold_errors
 from dqmon.alerts.transition import close, transition
 from dqmon.checks.row_count import RowCountCheck
 from dqmon.core.alert import Alert, AlertKey, AlertKind, AlertPolicy, AlertState, EventKind, Member, MemberExit, MemberKey
-from dqmon.core.check import Check, CheckResult, Expected, Hold, SourceLine
-from dqmon.core.metric import Partition
+from dqmon.core.check import Check, Hold, SourceLine
+from dqmon.core.judgement import Expected
+from dqmon.core.measurement import Partition
+from dqmon.core.result import CheckResult
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Severity, Verdict
 

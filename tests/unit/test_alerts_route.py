@@ -15,8 +15,9 @@ from dqmon.alerts.route import attributes_of, routes_for
 from dqmon.alerts.transition import transition
 from dqmon.checks.row_count import RowCountCheck
 from dqmon.core.alert import Alert, AlertKey, AlertKind, AlertPolicy
-from dqmon.core.check import Check, CheckResult, Expected, Observed, PipelineRef, SourceLine
-from dqmon.core.result import record
+from dqmon.core.check import Check, PipelineRef, SourceLine
+from dqmon.core.judgement import Expected, Observed
+from dqmon.core.result import CheckResult, record
 from dqmon.core.route import Route
 from dqmon.core.selector import parse_selector
 from dqmon.core.table import TableRef

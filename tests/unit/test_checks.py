@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dqmon.checks.base.words import breaks, count, holds, number, percent
-from dqmon.core.check import Judgement
+from dqmon.core.judgement import Judgement
 from dqmon.core.threshold import parse_threshold
 from dqmon.core.verdict import Verdict
 from dqmon.sql.metrics import MissingCount, RowCount

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dqmon.checks.schema_drift import DeclaredColumn, compare
-from dqmon.core.check import Judgement
 from dqmon.core.history import History, Point
-from dqmon.core.metric import Partition
+from dqmon.core.judgement import Judgement
+from dqmon.core.measurement import Partition
 from dqmon.core.table import Column, TypeGroup
 from dqmon.core.verdict import Verdict
 from dqmon.sql.metrics import ColumnList, FutureCount, LatestInstant, RowCount

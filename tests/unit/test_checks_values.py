@@ -183,7 +183,7 @@ def test_the_median_is_the_quantile_at_a_half() -> None:
 
 
 def test_distinct_values_stay_out_of_the_fused_scan_and_share_the_grouping() -> None:
-    from dqmon.core.metric import MetricRequest
+    from dqmon.core.measurement import MetricRequest
     from dqmon.sql.metrics import SurplusRows
 
     table = check("row_count", min=1).table
@@ -193,7 +193,7 @@ def test_distinct_values_stay_out_of_the_fused_scan_and_share_the_grouping() -> 
 
 
 def test_each_query_is_a_statement_of_its_own() -> None:
-    from dqmon.core.metric import MetricRequest
+    from dqmon.core.measurement import MetricRequest
 
     table = check("row_count", min=1).table
     requests = [MetricRequest(table, metric) for metric in (ReturnedRows("select 1"), ReturnedRows("select 2"), ReturnedValue("select 1"))]

@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dqmon.core.check import Check, CheckResult, SourceLine
+from dqmon.core.check import Check, SourceLine
 from dqmon.core.registry import Registry
+from dqmon.core.result import CheckResult
 from dqmon.core.table import TableRef
 from dqmon.core.threshold import parse_threshold
 from dqmon.core.verdict import Verdict

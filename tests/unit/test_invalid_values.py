@@ -18,7 +18,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dqmon.core.capabilities import Capabilities
 from dqmon.core.check import Check
-from dqmon.core.metric import MetricRequest, Value
+from dqmon.core.measurement import MetricRequest
+from dqmon.core.metric import Value
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.sql.compile import compile_scan, fits

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from dqmon.checks.last_success import LastSuccess
 from dqmon.checks.orphan_load import OrphanLoad
 from dqmon.checks.rows_loaded import RowsLoaded
-from dqmon.core.check import Check, LoadEvidence, PipelineRef, SourceLine
+from dqmon.core.check import Check, PipelineRef, SourceLine
+from dqmon.core.judgement import LoadEvidence
 from dqmon.core.load_record import LoadRecord, LoadStatus
 from dqmon.core.threshold import parse_threshold
 from dqmon.core.verdict import Verdict

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dqmon.core.metric import MetricKind, MetricRequest, OtherTable, Partition
+from dqmon.core.measurement import MetricRequest, Partition
+from dqmon.core.metric import MetricKind, OtherTable
 from dqmon.core.plan import plan, split
 from dqmon.core.table import TableRef
 from dqmon.sql import metrics as m

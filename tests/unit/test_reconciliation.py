@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dqmon.checks.base.differences import Measure, differences
-from dqmon.core.check import Check, DatasetCheck, Evidence, Expected, Judgement, Observed, SourceLine
-from dqmon.core.metric import Failure, FailureKind, Key, Measurement, Metric, MetricRequest, Partition, Totals, Value
+from dqmon.core.check import Check, DatasetCheck, SourceLine
+from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
+from dqmon.core.measurement import Failure, FailureKind, Measurement, MetricRequest, Partition
+from dqmon.core.metric import Key, Metric, Totals, Value
 from dqmon.core.plan import plan
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Dimension, Unit, Verdict

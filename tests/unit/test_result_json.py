@@ -9,7 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from dqmon.core.result import ResultRecord, plain
+from dqmon.core.plain import plain
+from dqmon.core.result import ResultRecord
 from dqmon.core.result_json import result_json
 from dqmon.core.table import Column, TypeGroup
 from dqmon.core.verdict import Severity, Verdict

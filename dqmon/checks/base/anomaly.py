@@ -11,8 +11,9 @@ from pydantic import Field
 from dqmon.checks.base.fields import Number
 from dqmon.checks.base.valued import measured_number
 from dqmon.checks.base.words import count, number
-from dqmon.core.check import Check, DatasetCheck, Evidence, Expected, Judgement, Observed
+from dqmon.core.check import Check, DatasetCheck
 from dqmon.core.history import Band, Learning
+from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric
 from dqmon.core.protocols import Detector
 from dqmon.core.registry import Registry

@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from dqmon.checks.base.words import breaks, count, holds, number, percent
-from dqmon.core.check import Expected, Judgement, Observed
+from dqmon.core.judgement import Expected, Judgement, Observed
 from dqmon.core.threshold import Threshold, parse_threshold, percentage
 from dqmon.core.verdict import Unit, Verdict
 
 if TYPE_CHECKING:
-    from dqmon.core.check import Check, Evidence
+    from dqmon.core.check import Check
+    from dqmon.core.judgement import Evidence
     from dqmon.core.metric import Metric
 
 _SINGULAR = {"have": "has", "are": "is", "break": "breaks"}

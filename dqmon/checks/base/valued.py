@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from dqmon.checks.base.counted import because, interval, limits
 from dqmon.checks.base.words import holds, near
-from dqmon.core.check import Expected, Judgement, Observed
+from dqmon.core.judgement import Expected, Judgement, Observed
 from dqmon.core.verdict import Unit, Verdict
 
 if TYPE_CHECKING:
-    from dqmon.core.check import Check, Evidence
+    from dqmon.core.check import Check
+    from dqmon.core.judgement import Evidence
     from dqmon.core.metric import Metric
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from dqmon.core.check import Json
     from dqmon.core.message import AlertFacts, Message
+    from dqmon.core.plain import Json
 
 TOTAL_LIMIT = 10_000
 HEADER_LIMIT = 150

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from slack_sdk.web import WebClient
     from slack_sdk.webhook import WebhookClient
 
-    from dqmon.core.check import Json
+    from dqmon.core.plain import Json
     from dqmon.net import Answer, Outgoing
 
 

@@ -1,0 +1,116 @@
+"""What is asked of a warehouse and what comes back: requests, the scans that answer them, measurements."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from dqmon.core.metric import Metric, MetricKind, Value
+from dqmon.core.table import TableRef
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Rows with start <= column < end (aware UTC, or None both: the rows whose key is NULL)."""
+
+    column: str
+    start: datetime | None
+    end: datetime | None
+
+    @property
+    def key(self) -> str:
+        """The stored text: `2013-02-08T05:00:00Z/2013-02-09T05:00:00Z`, or `null`."""
+        if self.start is None or self.end is None:
+            return "null"
+        return "/".join(f"{t:%Y-%m-%dT%H:%M:%SZ}" for t in (self.start, self.end))
+
+
+Segment: TypeAlias = tuple[tuple[str, str | None], ...]
+"""One combination of the values of `segment_by`, as text; the empty tuple when there is no `segment_by`."""
+
+
+def segment_key(segment: Segment) -> str:
+    """The stored text of a segment: canonical JSON, `{}` without `segment_by`."""
+    return json.dumps(dict(segment), sort_keys=True, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRequest:
+    """A metric of a table under a condition. Equal requests are measured once.
+
+    `where` is the canonical text of the filter; `naive_timezone` is how timestamps without zone are read.
+    """
+
+    table: TableRef
+    metric: Metric
+    where: str | None = None
+    partition: Partition | None = None
+    segment_by: tuple[str, ...] = ()
+    max_segments: int = 50
+    naive_timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One statement (or catalogue look-up) that answers all its requests.
+
+    The requests have one table, where, partition column, segment_by and, for GROUPED, one key; STATEMENT and QUERY have one metric,
+    ROWS one request.
+    """
+
+    kind: MetricKind
+    table: TableRef
+    where: str | None
+    segment_by: tuple[str, ...]
+    max_segments: int
+    naive_timezone: str
+    partitions: tuple[Partition, ...]
+    requests: tuple[MetricRequest, ...]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The distinct metrics, in the order of the requests."""
+        return tuple(dict.fromkeys(request.metric for request in self.requests))
+
+
+class FailureKind(StrEnum):
+    """Why something could not be measured."""
+
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+    TIMEOUT = "timeout"
+    PERMISSION = "permission"
+    MISSING_TABLE = "missing_table"
+    MISSING_COLUMN = "missing_column"
+    QUERY = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request has no value; `message` is one line for people."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A value at a time, or why there is none. `sql` is the statement to reproduce it, values inlined.
+
+    `proof` is what the warehouse said of the table before the scan: while it says the same, the rows are the same.
+    `reused_from` is when the value was really measured, None when it was measured now.
+    """
+
+    request: MetricRequest
+    segment: Segment
+    value: Value
+    failure: Failure | None
+    measured_at: datetime
+    duration_s: float
+    scan_id: str
+    sql: str | None
+    proof: str | None = None
+    reused_from: datetime | None = None

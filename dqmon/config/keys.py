@@ -50,7 +50,7 @@ Bad = Annotated[Threshold, BeforeValidator(parse_threshold), WithJsonSchema(_THR
 
 
 class _Keys(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, defer_build=True)
 
 
 class ScheduleKeys(_Keys):

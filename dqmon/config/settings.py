@@ -26,7 +26,7 @@ GroupBy = Literal["incident", "dataset", "owner", "tag", "type", "severity", "ki
 
 
 class _Keys(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 def _store_url(value: object) -> object:

@@ -75,7 +75,7 @@ class CheckType(BaseModel, ABC):
     file of `dqmon/checks/` (or an entry point of the group `dqmon.checks`) named as its `type`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     type: ClassVar[str]
     dimension: ClassVar[Dimension]

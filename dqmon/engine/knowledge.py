@@ -11,8 +11,7 @@ from dqmon.core.history import History
 from dqmon.core.judgement import LoadEvidence
 from dqmon.core.metric import MetricKind
 from dqmon.engine.judge import HistoryOf, Knowledge, Task, requests, windows
-from dqmon.engine.poll import poll
-from dqmon.store import loads, schemas
+from dqmon.store import schemas
 from dqmon.store.alerts import firing_spans
 from dqmon.store.measurements import HistoryKey, history, history_key
 
@@ -35,7 +34,11 @@ def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, 
     """
     piped = [task for task in tasks if task.check.pipeline is not None]
     sources = {task.check.pipeline.source for task in piped if task.check.pipeline}
-    unreachable = poll({name: environment.sources[name] for name in sorted(sources)}, environment.database, now) if sources else {}
+    unreachable: dict[str, str] = {}
+    if sources:
+        from dqmon.engine.poll import poll
+
+        unreachable = poll({name: environment.sources[name] for name in sorted(sources)}, environment.database, now)
     past = _histories_wanted(tasks, measured)
     tables = {request.table for request in measured.by_request if request.metric.kind is MetricKind.METADATA}
     if not (past or piped or tables):
@@ -80,6 +83,8 @@ def _histories(connection: Connection, wanted: dict[HistoryOf, tuple[HistoryKey,
 def _load_evidence(connection: Connection, task: Task, now: datetime) -> LoadEvidence:
     ref = task.check.pipeline
     assert ref is not None  # noqa: S101 - for the type checker: only tasks with a pipeline come here
+    from dqmon.store import loads
+
     first_seen = loads.first_seen(connection, ref.source, ref.pipeline, now)
     records = loads.of_pipeline(connection, ref.source, ref.pipeline, now - LOADS)
     return LoadEvidence(records, first_seen, task.scheduled_at, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
@@ -17,8 +17,8 @@ class Fine:
 
 
 def _points(monkeypatch: pytest.MonkeyPatch, *pairs: tuple[str, str]) -> None:
-    found = [EntryPoint(name, value, "dqmon.checks") for name, value in pairs]
-    monkeypatch.setattr(registry, "entry_points", lambda group: found if group == "dqmon.checks" else [])
+    found = EntryPoints(EntryPoint(name, value, "dqmon.checks") for name, value in pairs)
+    monkeypatch.setattr(registry, "_all_points", lambda: found)
 
 
 @pytest.mark.parametrize("kind", sorted(ROOMS))

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field
-
-from dqmon.checks.base.counted import Limits, because, interval, limits
+from dqmon.checks.base.counted import because
+from dqmon.checks.base.row_bounds import RowBounds, expected_rows
 from dqmon.checks.base.words import count, holds
 from dqmon.core.check import Check, PipelineCheck
 from dqmon.core.judgement import Expected, Judgement, LoadEvidence, Observed
 from dqmon.core.load_record import LoadRecord, LoadStatus
-from dqmon.core.threshold import Threshold
 from dqmon.core.verdict import Dimension, Unit, Verdict
 
 
-class RowsLoaded(PipelineCheck):
+class RowsLoaded(RowBounds, PipelineCheck):
     """The newest successful load brought as many rows as it should.
 
     What it measures:
@@ -54,26 +51,11 @@ class RowsLoaded(PipelineCheck):
     unit: ClassVar[Unit] = Unit.ROWS
     needs: ClassVar[frozenset[str]] = frozenset({"success", "rows"})
 
-    min: Annotated[int, Field(ge=0)] | None = None
-    max: Annotated[int, Field(ge=0)] | None = None
     table: str | None = None
-
-    def problems(self, check: Check) -> tuple[str, ...]:
-        """Two ways of saying the limits at once, none, or bounds the wrong way round."""
-        found: list[str] = []
-        has_bounds = self.min is not None or self.max is not None
-        has_thresholds = check.warn_if is not None or check.fail_if is not None
-        if has_bounds and has_thresholds:
-            found.append("min/max and warn_if/fail_if are both given; write one of the two")
-        if not has_bounds and not has_thresholds:
-            found.append("no limit is given; write min: or max:, or warn_if: or fail_if:")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            found.append(f"min {self.min} is above max {self.max}; no number of rows can be right")
-        return tuple(found)
 
     def judge(self, check: Check, evidence: LoadEvidence) -> Judgement:
         """The rows of the newest successful load against the limits."""
-        bounds = self._limits(check)
+        bounds = self.row_limits(check)
         newest = self._newest(evidence)
         rows = self._rows(newest, evidence) if newest else None
         if newest is None or rows is None:
@@ -81,10 +63,7 @@ class RowsLoaded(PipelineCheck):
             text = holds(bounds.tightest, "rows") if bounds.tightest else ""
             return Judgement(Verdict.SKIPPED, Observed(None, Unit.ROWS), Expected(text=text), reason, is_no_data=True)
         verdict = bounds.verdict(rows)
-        applied = bounds.applied(verdict)
-        low, high = interval(applied) if applied else (None, None)
-        text = holds(applied, "rows") if applied else ""
-        expected = Expected(None if low is None else float(low), None if high is None else float(high), text)
+        expected = expected_rows(bounds, verdict)
         where = f" into {self.table}" if self.table else ""
         reason = f"load {newest.load_id} brought {count(rows, 'rows')}{where}{because(bounds, verdict)}"
         return Judgement(verdict, Observed(rows, Unit.ROWS), expected, reason)
@@ -107,12 +86,3 @@ class RowsLoaded(PipelineCheck):
             return load.rows
         same = (r for r in evidence.records if (r.load_id, r.attempt, r.table) == (load.load_id, load.attempt, self.table))
         return next((record.rows for record in same), 0)
-
-    def _limits(self, check: Check) -> Limits:
-        if self.min is None and self.max is None:
-            return limits(check)
-        if self.max is None:
-            return Limits(None, Threshold("<", Decimal(self.min or 0)))
-        if self.min is None:
-            return Limits(None, Threshold(">", Decimal(self.max)))
-        return Limits(None, Threshold("not between", Decimal(self.min), Decimal(self.max)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from dqmon.core.measurement import MetricRequest, Segment
 from dqmon.core.metric import Metric, MetricKind, Value
-from dqmon.store import measurements
+from dqmon.store.recall import Kept, recall
 
 if TYPE_CHECKING:
     from dqmon.store.database import Database
@@ -44,7 +44,7 @@ def is_reusable(request: MetricRequest) -> bool:
 def recall_from(database: Database) -> Recall:
     """Recalls what `database` keeps. The returned function raises StoreError."""
 
-    def recall(proofs: Mapping[MetricRequest, str]) -> Mapping[MetricRequest, tuple[Earlier, ...]]:
+    def remember(proofs: Mapping[MetricRequest, str]) -> Mapping[MetricRequest, tuple[Earlier, ...]]:
         by_proof: dict[str, list[MetricRequest]] = {}
         for request, proof in proofs.items():
             by_proof.setdefault(proof, []).append(request)
@@ -52,15 +52,15 @@ def recall_from(database: Database) -> Recall:
         if by_proof:
             with database.read() as connection:
                 for proof, requests in by_proof.items():
-                    kept = measurements.recall(connection, requests, proof)
+                    kept = recall(connection, requests, proof)
                     found |= {request: tuple(map(_reader(request), rows)) for request, rows in kept.items()}
         return {request: earlier for request, earlier in found.items() if _stands(request, earlier, found)}
 
-    return recall
+    return remember
 
 
-def _reader(request: MetricRequest) -> Callable[[measurements.Kept], Earlier]:
-    def read(kept: measurements.Kept) -> Earlier:
+def _reader(request: MetricRequest) -> Callable[[Kept], Earlier]:
+    def read(kept: Kept) -> Earlier:
         values = json.loads(kept.segment)
         segment = tuple((name, values.get(name)) for name in request.segment_by)
         return Earlier(segment, request.metric.restore(kept.number, kept.text), kept.measured_at)

@@ -166,41 +166,6 @@ def _points(names: Sequence[str], before: datetime, since: datetime) -> sa.Selec
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A kept measurement: its segment's stored text, its value as `Metric.restore` reads it, and when it was really measured."""
-
-    segment: str
-    number: float | None
-    text: str | None
-    measured_at: datetime
-
-
-def recall(connection: Connection, requests: Collection[MetricRequest], proof: str) -> dict[MetricRequest, tuple[Kept, ...]]:
-    """The newest values of each request, one for each segment, if they were measured under that very proof.
-
-    Requests whose newest measurement has another proof, none, or a failure are left out; ad-hoc runs do not count.
-    """
-    m = measurements.c
-    by_key = {(series(request), request.partition.key if request.partition else ""): request for request in requests}
-    newest = sa.select(m.series, m.partition, sa.func.max(m.id).label("id")).where(~m.is_ad_hoc).group_by(m.series, m.partition)
-    found: dict[MetricRequest, list[Kept]] = {}
-    for part in chunks(sorted({key for key, _ in by_key})):
-        last = newest.where(m.series.in_(part)).subquery()
-        mark = measurements.alias("mark")
-        scan = sa.select(last.c.series, last.c.partition, mark.c.scan_id, mark.c.run_id).join(mark, mark.c.id == last.c.id).subquery()
-        same = (m.series == scan.c.series) & (m.partition == scan.c.partition) & (m.scan_id == scan.c.scan_id) & (m.run_id == scan.c.run_id)
-        rows = sa.select(m.series, m.partition, m.segment, m.value, m.value_text, m.failure, m.proof, m.measured_at, m.reused_from)
-        for row in connection.execute(rows.join(scan, same)):
-            request = by_key.get((row.series, row.partition))
-            if request is not None:
-                kept = Kept(row.segment, row.value, row.value_text, row.reused_from or row.measured_at)
-                found.setdefault(request, [])
-                if row.failure is None and row.proof == proof:
-                    found[request].append(kept)
-    return {request: tuple(kept) for request, kept in found.items() if kept}
-
-
 @dataclass(slots=True)
 class _Known:
     """What the store has of one identity: its newest version, the ids of its current rows, and the batch's own current row."""

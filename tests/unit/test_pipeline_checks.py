@@ -136,7 +136,7 @@ def test_rows_loaded_without_a_number_has_nothing_to_judge(records):
 @pytest.mark.parametrize(
     ("options", "fields", "said"),
     [
-        ({}, {}, "no limit is given"),
+        ({}, {}, "rows_loaded has no limit"),
         ({"min": 1}, {"fail_if": parse_threshold("< 3")}, "both given"),
         ({"min": 2, "max": 1}, {}, "above max"),
         ({"min": 1}, {}, None),

@@ -151,7 +151,7 @@ def _details(message: Message, root: AlertFacts) -> dict[str, Json]:
         "observed": root.observed,
         "expected": root.expected,
         "since": root.since.isoformat(),
-        "bad_outcomes_in_a_row": str(root.outcomes_in_a_row),
+        "bad_outcomes_in_a_row": str(root.outcomes_in_a_row) if root.outcomes_in_a_row else "",
         "last_good": root.last_good or "never seen",
         "owner": root.owner or "nobody",
         "runbook": named_links(message).get("Runbook", "none declared"),

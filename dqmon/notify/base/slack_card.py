@@ -121,11 +121,16 @@ def _news(message: Message, lines: int) -> Iterator[Json]:
 def _fields(root: AlertFacts) -> Iterator[tuple[str, str]]:
     yield "Observed", mrkdwn(root.observed, _VALUE_LIMIT) or "–"
     yield "Expected", mrkdwn(root.expected, _VALUE_LIMIT) or "–"
-    bad = f"{root.outcomes_in_a_row} bad outcome{'' if root.outcomes_in_a_row == 1 else 's'} in a row"
-    yield "Since", f"{_date(root.since)} ({bad})"
+    yield "Since", _date(root.since) + _how_long(root)
     yield "Last good", mrkdwn(root.last_good or "never seen", _VALUE_LIMIT)
     yield "Owner", mrkdwn(root.owner or "nobody: set `owner`", _VALUE_LIMIT)
     yield "Dataset", mrkdwn(root.subject, _VALUE_LIMIT)
+
+
+def _how_long(root: AlertFacts) -> str:
+    if root.resolved_at is not None:
+        return f", until {_date(root.resolved_at)}"
+    return f" ({root.outcomes_in_a_row} bad outcome{'' if root.outcomes_in_a_row == 1 else 's'} in a row)"
 
 
 def _list(label: str, items: list[str], lines: int, more: int = 0) -> Iterator[Json]:

@@ -23,6 +23,7 @@ from dqmon.engine.judge import Task
 from dqmon.engine.listing import Listing, list_targets
 from dqmon.engine.on_demand import CheckReport
 from dqmon.engine.on_demand import check as run_now
+from dqmon.engine.rename import keep_history
 from dqmon.engine.run import Progress, RunOutcome
 from dqmon.engine.select import select
 from dqmon.errors import ConfigError, UsageError
@@ -143,6 +144,7 @@ class App(AbstractContextManager["App"]):
         chosen = self.select(selector)
         if not chosen:
             raise UsageError(f"nothing is selected; `dqmon plan` names the {len(self.environment.checks)} checks")
+        keep_history(self.environment)
         environment = self.environment if reuses else replace(self.environment, reuses=False)
         return run_now(environment, chosen, at, progress, is_told=alerts)
 
@@ -214,6 +216,7 @@ class App(AbstractContextManager["App"]):
         from dqmon.engine.retention import Policy
         from dqmon.engine.scheduled import Scheduled
 
+        keep_history(self.environment)
         settings = self.project.settings
         kept = {name: timedelta(seconds=getattr(settings.retention, name)) for name in type(settings.retention).model_fields}
         scheduled = Scheduled(self.environment, Policy(**kept), new_id())

@@ -16,7 +16,7 @@ from dqmon.core.message import DeliveryKind
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Verdict
 from dqmon.errors import StoreError
-from dqmon.store import alerts, deliveries, incidents
+from dqmon.store import alerts, deliveries, incidents, results
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 CONFIG = """
@@ -299,3 +299,29 @@ def test_a_bad_result_says_the_statement_that_shows_it(world: World) -> None:
         seen = {id_: connection.execute(record.reproduce).fetchall() for id_, record in bad.items()}
     assert {id_: 40 in rows[0] for id_, rows in seen.items()} == dict.fromkeys(bad, True)
     assert all(len(record.reproduce) < 250 for record in bad.values())
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_a_renamed_check_keeps_its_history_alert_and_incident(world: World, store: str, request: pytest.FixtureRequest) -> None:
+    if store == "postgres":
+        url = request.getfixturevalue("postgres_database")
+        (world.root / "config/dqmon.yaml").write_text(CONFIG.replace("sqlite:///.dqmon/test.db", url))
+    critical = "severity: critical, owner: me, runbook: https://rb.example.com"
+    world.checks(f"completeness: {{column: ref, {critical}}}")
+    world.sql("update orders set ref = null")
+    world.check()
+    world.checks(f"completeness: {{name: refs, was: main.orders.completeness.ref, column: ref, {critical}}}")
+    for repair in (None, "update orders set ref = 'R'"):
+        if repair:
+            world.sql(repair)
+        world.clock.at += timedelta(minutes=10)
+        world.check()
+    new = "main.orders.completeness.ref.refs"
+    with world.app() as app, app.database.read() as connection:
+        found = incidents.listed(connection, None, 10)
+        told = deliveries.of_incident(connection, found[0].id)
+        kept = results.recent(connection, new, 10)
+        assert results.recent(connection, "main.orders.completeness.ref", 10) == ()
+    assert [r.verdict for r in kept] == [Verdict.PASS, Verdict.FAIL, Verdict.FAIL]
+    assert [(i.root.check_id, i.state) for i in found] == [(new, IncidentState.RESOLVED)], "one incident, under the new id, over"
+    assert [d.kind for d in told if d.channel == "oncall"] == [DeliveryKind.TRIGGER, DeliveryKind.RESOLVE]

@@ -72,6 +72,8 @@ def _add(built: Built, target: Target, layers: Sequence[Placed], facts: Facts) -
         if base is None:
             base = bases[id(entry)] = join(entry.defaults, keys)
         values = join(base, one.item.keys)
+        if isinstance(target, PipelineRef) and target.source in facts.source_owners:
+            values = {"owner": facts.source_owners[target.source], **values}
         if values.get("enabled") is not False:
             check = _check(target, one, values, facts, upstream)
             review(check, one, values, facts)

@@ -202,7 +202,8 @@ def _facts(file: SettingsFile, settings: Settings, known: Registries, report: Re
     sources |= {name: frozenset(known.ingestion.get(one.type).provides) for name, one in settings.ingestion.items()}
     if not warehouses and not sources:
         report.error(None, "no warehouse is declared", "add warehouses: {main: {type: duckdb, path: data/warehouse.duckdb}}")
-    return Facts(warehouses, sources, settings.require_runbook, settings.runbook_hosts)
+    owners = {name: str(one.options.owner) for name, one in settings.ingestion.items() if one.options.owner}
+    return Facts(warehouses, sources, settings.require_runbook, settings.runbook_hosts, owners)
 
 
 def _note_unscheduled(checks: Iterable[Check], report: Report) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dqmon.config.check_file import Entry
@@ -38,13 +38,15 @@ class WarehouseFacts:
 class Facts:
     """What the configuration says of the warehouses (the first is the default) and of what ingestion sources can tell.
 
-    A source that could not be read is None there: nothing is held against it.
+    A source that could not be read is None there: nothing is held against it. A source's owner owns the checks of its
+    pipelines that name nobody.
     """
 
     warehouses: Mapping[str, WarehouseFacts]
     sources: Mapping[str, frozenset[str] | None]
     require_runbook: str = "critical"
     runbook_hosts: tuple[str, ...] = ()
+    source_owners: Mapping[str, str] = field(default_factory=dict)
 
     def own(self, table: TableRef) -> TableRef:
         """`table` without its catalog when that is the warehouse's own."""

@@ -35,7 +35,7 @@ class WarehouseOptions(Options):
 class SourceOptions(Options):
     """Options of every ingestion source.
 
-    warehouse: where the tool's tables are, for sources that read SQL. owner: who is told when the source cannot be read.
+    warehouse: where the tool's tables are, for sources that read SQL. owner: owns the checks of its pipelines that name nobody.
     poll_every: how often its records are read.
     """
 

@@ -398,3 +398,18 @@ def test_pydantic_settings_is_imported_only_when_the_environment_has_settings(ro
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_a_source_owns_the_checks_of_its_pipelines_that_name_nobody(tmp_path: Path) -> None:
+    for folder in ("config", "checks"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "config/dqmon.yaml").write_text(
+        "version: 1\nwarehouses:\n  main: {type: duckdb, path: w.duckdb}\n"
+        "ingestion:\n  raw: {type: dlt, warehouse: main, dataset: raw, owner: loaders}\n"
+    )
+    (tmp_path / "checks/raw.yaml").write_text(
+        "version: 1\ningestion:\n  - pipeline: raw/shop\n    checks:\n"
+        "      - last_success: {fail_after: 4h}\n      - rows_loaded: {min: 1, owner: shop}\n"
+    )
+    owners = {check.type: check.owner for check in load_project(tmp_path / "config/dqmon.yaml", {}).checks}
+    assert owners == {"last_success": "loaders", "rows_loaded": "shop"}

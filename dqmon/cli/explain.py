@@ -82,6 +82,8 @@ def _verdict(record: ResultRecord) -> Iterator[Row]:
         yield "expected", record.expected_text
     if record.expected_low is not None and record.expected_high is not None:
         yield "band", f"{record.expected_low:,.6g} to {record.expected_high:,.6g}"
+    for way in record.ways:
+        yield "known by", way
     for point in record.baseline:
         yield "baseline", point
 

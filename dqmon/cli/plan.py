@@ -36,9 +36,9 @@ def command(
         found = app.plan(chosen)
     if count == 0:
         raise UsageError("nothing is selected; `dqmon plan` without a selector names all checks")
-    statements = [statement for statement in found if statement.sql]
+    statements = [statement for statement in found if statement.sql and statement.kind != "if needed"]
     if form == "json":
-        listed = [{"table": s.table, "kind": s.kind, "sql": s.sql or None, "checks": list(s.checks), "problem": s.problem} for s in found]
+        listed = [{"table": s.table, "kind": s.kind, "sql": s.sql or None, "checks": list(s.checks), "remark": s.remark} for s in found]
         shown = {"schema_version": 1, "checks": count, "data_statements": len(statements), "statements": listed}
         output.write(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
@@ -46,11 +46,12 @@ def command(
             for line in _lines(number, statement):
                 output.write(output.clean(line))
         output.write(f"{len(statements)} data statements for {count} checks; nothing was run")
-    raise typer.Exit(ExitCode.NOT_EVALUATED if any(statement.problem for statement in found) else ExitCode.OK)
+    raise typer.Exit(ExitCode.NOT_EVALUATED if any(statement.kind == "none" for statement in found) else ExitCode.OK)
 
 
 def _lines(number: int, statement: PlannedStatement) -> Iterator[str]:
-    what = f"cannot be measured: {statement.problem}" if statement.problem else statement.kind
+    words = "cannot be measured" if statement.kind == "none" else statement.kind
+    what = f"{words}: {statement.remark}" if statement.remark else words
     serves = f"{len(statement.checks)} {'check' if len(statement.checks) == 1 else 'checks'}"
     yield f"{number}  {statement.table}  {what}, for {serves}"
     yield from (f"     {check}" for check in statement.checks)

@@ -14,6 +14,7 @@ class Capabilities:
     has_nan: float columns can hold NaN, which the engine tells from NULL.
     is_file: one process opens a file; connections are kept for one batch only, so that loaders get in.
     has_typed_timestamps: False when timestamps are text (SQLite).
+    is_columnar: a statement reads the columns that it names only, so that a second one over few columns costs little.
     grammar: the name that sqlglot has for the engine's SQL; empty is its neutral one.
     """
 
@@ -22,4 +23,5 @@ class Capabilities:
     has_nan: bool = True
     is_file: bool = False
     has_typed_timestamps: bool = True
+    is_columnar: bool = False
     grammar: str = ""

@@ -10,12 +10,14 @@ from datetime import datetime
 class Point:
     """A value and the time that it describes: the partition's start, else the scheduled time (aware UTC).
 
-    `is_excluded`: it lay inside an incident of the check, so that no baseline may learn from it.
+    `is_excluded`: it lay inside an incident of the check, so that no baseline may learn from it. `text` is the exact value where
+    the number does not say all (`Metric.restore` reads both).
     """
 
     at: datetime
     value: float
     is_excluded: bool = False
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,8 @@ class MetricRequest:
 class Scan:
     """One statement (or catalogue look-up) that answers all its requests.
 
-    The requests have one table, where, partition column, segment_by and, for GROUPED, one key; STATEMENT and QUERY have one metric,
-    ROWS one request.
+    The requests have one table, where, partition column, segment_by and, for GROUPED, one key; STATEMENT, QUERY and
+    BINNED have one metric, ROWS one request.
     """
 
     kind: MetricKind
@@ -98,10 +98,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A value at a time, or why there is none. `sql` is the statement to reproduce it, values inlined.
+    """A value at a time, or why there is none. `sql` are the statements behind it, values inlined.
 
     `proof` is what the warehouse said of the table before the scan: while it says the same, the rows are the same.
-    `reused_from` is when the value was really measured, None when it was measured now.
+    `reused_from` is when the value was really measured, None when it was measured now. `way` is in words how the value was had
+    without counting the rows (a constraint, the least and greatest value, …); None for the plain statement.
     """
 
     request: MetricRequest
@@ -111,6 +112,7 @@ class Measurement:
     measured_at: datetime
     duration_s: float
     scan_id: str
-    sql: str | None
+    sql: tuple[str, ...] = ()
     proof: str | None = None
     reused_from: datetime | None = None
+    way: str | None = None

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from dqmon.core.histogram import Histogram
 from dqmon.core.table import Column, TableRef
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Totals:
         return f"{len(self.by_key):,} keys"
 
 
-Value: TypeAlias = int | float | Decimal | str | datetime | tuple[Column, ...] | Totals | None
+Value: TypeAlias = int | float | Decimal | str | datetime | tuple[Column, ...] | Totals | Histogram | None
 """A measured value. Decimals stay exact, datetimes are aware UTC, None is SQL's NULL (nothing to measure)."""
 
 
@@ -47,6 +48,7 @@ class MetricKind(StrEnum):
     STATEMENT = "statement"
     QUERY = "query"
     ROWS = "rows"
+    BINNED = "binned"
     METADATA = "metadata"
 
 
@@ -197,9 +199,9 @@ class QueryMetric(Metric):
 
 @dataclass(frozen=True, slots=True)
 class RowsMetric(Metric):
-    """A metric whose value is made of all rows of a statement of its own, which has `limit` rows at most.
+    """A metric whose value is made of rows of a statement of its own, of which `limit` and one more are fetched at most.
 
-    Requests for it have no segments. What the store keeps of its value does not bring it back, so that it is always measured.
+    One that names no columns is given all of the table's, in their order. Requests for it have no segments. What the store keeps of its value does not bring it back, so that it is always measured.
     """
 
     kind: ClassVar[MetricKind] = MetricKind.ROWS
@@ -211,8 +213,11 @@ class RowsMetric(Metric):
         """The statement but for its table, filter, partition and limit, which the compiler adds."""
 
     @abstractmethod
-    def answer(self, rows: Sequence[tuple[object, ...]]) -> Value:
-        """The value of the statement's rows. Raises QueryFailed, also for more rows than `limit`."""
+    def answer(self, rows: Sequence[tuple[object, ...]], columns: Sequence[Column]) -> Value:
+        """The value of the statement's rows; `columns` are all of the table's. Raises QueryFailed.
+
+        More rows than `limit` tell that there are more.
+        """
 
     def restore(self, number: float | None, text: str | None) -> Value:
         """Nothing."""
@@ -223,6 +228,28 @@ class RowsMetric(Metric):
         """False: there is no earlier value."""
         del value, others
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class BinnedMetric(Metric):
+    """A metric whose value is made of a few rows for each partition and segment, from a grouping of its own."""
+
+    kind: ClassVar[MetricKind] = MetricKind.BINNED
+    most_bins: ClassVar[int]
+    """Rows of one partition and segment at most."""
+
+    @abstractmethod
+    def select(
+        self, columns: Mapping[str, ColumnElement[Any]], groups: Sequence[ColumnElement[Any]], caps: Capabilities
+    ) -> Select[Any]:
+        """The statement over the rows that `columns` and `groups` are of: the groups, then what `answer` reads.
+
+        Raises QueryFailed for a column of another type.
+        """
+
+    @abstractmethod
+    def answer(self, rows: Sequence[tuple[object, ...]]) -> Value:
+        """The value of one partition and segment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ def plan(requests: Iterable[MetricRequest], fits: Callable[[Scan], bool]) -> tup
     """Scans that answer each distinct request exactly once, in order of first need.
 
     AGGREGATE requests of one table, condition and segmentation are one scan, whatever their partition (partitions
-    of one column become buckets of one grouped statement); GROUPED ones one scan for each key; STATEMENT and QUERY
-    ones one for each metric; ROWS ones one each; METADATA ones one for each table. A scan that does not `fits` the engine is halved.
+    of one column become buckets of one grouped statement); GROUPED ones one scan for each key; STATEMENT, QUERY
+    and BINNED ones one for each metric; ROWS ones one each; METADATA ones one for each table. A scan that does not `fits` the engine is halved.
     """
     groups: dict[_Key, list[MetricRequest]] = {}
     for request in dict.fromkeys(requests):
@@ -42,7 +42,7 @@ def _fusion_key(request: MetricRequest) -> _Key:
     match metric.kind:
         case MetricKind.GROUPED:
             within = metric.keys if isinstance(metric, GroupedMetric) else metric
-        case MetricKind.STATEMENT | MetricKind.QUERY:
+        case MetricKind.STATEMENT | MetricKind.QUERY | MetricKind.BINNED:
             within = metric
         case MetricKind.ROWS:
             within = (metric, request.partition)

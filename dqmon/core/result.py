@@ -59,6 +59,7 @@ class ResultRecord:
     caused_by: str | None = None
     reused: str | None = None
     reproduce: str | None = None
+    ways: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -112,6 +113,7 @@ def record(result: CheckResult) -> ResultRecord:
         baseline=result.baseline,
         reused=result.reused,
         reproduce=result.reproduce,
+        ways=result.ways,
     )
 
 
@@ -142,7 +144,12 @@ class CheckResult:
     @property
     def sql(self) -> tuple[str, ...]:
         """The distinct statements behind the result, values inlined, in the order they ran."""
-        return tuple(dict.fromkeys(m.sql for m in self.measurements if m.sql))
+        return tuple(dict.fromkeys(sql for m in self.measurements for sql in m.sql))
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """In words, how values were had without counting the rows; none for plain statements."""
+        return tuple(dict.fromkeys(m.way for m in self.measurements if m.way))
 
     @property
     def reused(self) -> str | None:

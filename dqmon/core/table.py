@@ -49,9 +49,13 @@ class TableRef:
         return f"{self.warehouse}:{self.dataset}"
 
 
+_SIGNS = frozenset('."*:/, \t\n')
+"""What a name part holds in quotes only."""
+
+
 def quote_part(part: str) -> str:
     """A name part as a check file must write it."""
-    if part and not any(c in part for c in '."*:/, \t\n'):
+    if part and _SIGNS.isdisjoint(part):
         return part
     return '"' + part.replace('"', '""') + '"'
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from dqmon.engine.ways import WAYS
 
 if TYPE_CHECKING:
     from dqmon.core.check import Check
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 class Environment:
     """Concrete objects by their configured names. `clock` gives aware UTC; `new_id` random, sortable ids.
 
-    `checks` are all enabled checks by id, patterns resolved. A reload makes a new environment.
+    `ways` are those that the planner may take (`engine.ways`). `checks` are all enabled checks by id, patterns resolved.
+    A reload makes a new environment.
     """
 
     instance: str
@@ -35,3 +38,4 @@ class Environment:
     new_id: Callable[[], str]
     unresolved: tuple[str, ...] = ()
     reuses: bool = True
+    ways: Collection[str] = WAYS

@@ -12,7 +12,7 @@ from dqmon.core.metric import MetricKind
 from dqmon.core.result import CheckResult
 from dqmon.core.verdict import Verdict
 from dqmon.engine.judge import Knowledge, Run, Task, judge, requests
-from dqmon.engine.measure import measure
+from dqmon.engine.measure import Means, measure
 from dqmon.sql.bad_rows import bad_rows
 from dqmon.sql.source import Source
 
@@ -27,7 +27,7 @@ def judge_frame(warehouse: Warehouse, checks: Iterable[Check], now: datetime, ne
     """
     tasks = [Task(check, now) for check in checks]
     wanted = [request for task in tasks for request in requests(task, None)]
-    measured = measure(warehouse, wanted, lambda: now, new_id).by_request
+    measured = measure(warehouse, wanted, Means(lambda: now, new_id)).by_request
     run = Run(new_id(), is_ad_hoc=True)
     return tuple(result for task in tasks for result in judge(task, run, measured, Knowledge(), new_id))
 

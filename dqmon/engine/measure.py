@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,8 +14,10 @@ from dqmon.core.measurement import Failure, Measurement, MetricRequest, Partitio
 from dqmon.core.metric import Metric, Value
 from dqmon.core.plan import split
 from dqmon.core.table import Column, TableRef
-from dqmon.engine.planning import compile_with, failure_of, plan_scans
+from dqmon.engine.planning import compile_with, failure_of, look_up, plan_scans
 from dqmon.engine.reuse import Earlier, Recall
+from dqmon.engine.rounds import Rounds
+from dqmon.engine.ways import WAYS
 from dqmon.sql.text import literal_sql
 from dqmon.telemetry import Log
 
@@ -47,34 +49,45 @@ class Measured:
         self.statements += other.statements
 
 
-def measure(
-    warehouse: Warehouse,
-    requests: Iterable[MetricRequest],
-    clock: Callable[[], datetime],
-    new_id: Callable[[], str],
-    recall: Recall | None = None,
-) -> Measured:
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What measuring needs besides the warehouse.
+
+    `recall` is None where nothing may be reused; `ways` names the ways to a value that may be taken (`engine.ways`).
+    """
+
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    recall: Recall | None = None
+    ways: Collection[str] = WAYS
+
+
+def measure(warehouse: Warehouse, requests: Iterable[MetricRequest], means: Means) -> Measured:
     """Every request gets at least one measurement, with a value or a failure. Raises StoreError only, from `recall`.
 
-    1. Columns are looked up, so that a missing one is known before any SQL runs. 2. The rest is planned into scans. 3. A scan
-    that fails is halved until the bad metric stands alone; one that times out too, but only as often as one bad metric needs.
+    1. Columns are looked up, so that a missing one is known before any SQL runs. 2. The rest is planned into scans, in rounds
+    where a value may be had in another way than by its own statement. 3. A scan that fails is halved until the
+    bad metric stands alone; one that times out too, but only as often as one bad metric needs.
     """
     wanted = tuple(dict.fromkeys(requests))
-    measuring = _Measuring(warehouse, clock, new_id)
+    measuring, rounds = _Measuring(warehouse, means), Rounds((), {}, ())
     try:
         with warehouse.open() as session:
-            planned = plan_scans(warehouse, session, wanted, clock(), recall)
-            measuring.done.columns.update(planned.columns)
-            measuring.proofs = planned.proofs
-            measuring.reuse(planned.reused)
-            for request, failure in planned.failures.items():
-                measuring.fail((request,), failure, None)
-            for scan, _ in planned.scans:
-                allowed = 2 * math.ceil(math.log2(len(scan.metrics) + 1)) + 1
-                measuring.scan(session, scan, _Patience(allowed))
+            known = look_up(warehouse, session, wanted, means.recall, means.ways)
+            measuring.done.columns.update(known.columns)
+            measuring.proofs = known.proofs
+            measuring.reuse(known.reused)
+            for request, failure in known.failures.items():
+                measuring.fail((request,), failure, ())
+            rounds = Rounds((r for r in wanted if r not in measuring.done.by_request), known.questions, means.ways)
+            while asked := rounds.wanted:
+                measuring.round(session, asked)
+                rounds.take(measuring.done.by_request)
+            measuring.end(rounds)
     except errors.WarehouseError as e:
-        missing = tuple(request for request in wanted if request not in measuring.done.by_request)
-        measuring.fail(missing, failure_of(e), None)
+        measuring.end(rounds)
+        measuring.fail((request for request in wanted if request not in measuring.done.by_request), failure_of(e), ())
+    measuring.done.by_request = {request: measuring.done.by_request[request] for request in wanted}
     return measuring.done
 
 
@@ -86,10 +99,10 @@ class _Patience:
 
 
 class _Measuring:
-    def __init__(self, warehouse: Warehouse, clock: Callable[[], datetime], new_id: Callable[[], str]) -> None:
+    def __init__(self, warehouse: Warehouse, means: Means) -> None:
         self.warehouse = warehouse
-        self.clock = clock
-        self.new_id = new_id
+        self.clock = means.clock
+        self.new_id = means.new_id
         self.proofs: Mapping[MetricRequest, str] = {}
         self.done = Measured()
 
@@ -98,19 +111,37 @@ class _Measuring:
         at, scan_id = self.clock(), self.new_id()
         for request, earlier in reused.items():
             self.done.by_request[request] = tuple(
-                Measurement(request, e.segment, e.value, None, at, 0.0, scan_id, None, self.proofs[request], e.measured_at) for e in earlier
+                Measurement(request, e.segment, e.value, None, at, 0.0, scan_id, (), self.proofs[request], e.measured_at) for e in earlier
             )
+
+    def round(self, session: Session, asked: Sequence[MetricRequest]) -> None:
+        """Measures all that is asked for, by as few statements as it takes."""
+        missing = [request for request in asked if request not in self.done.by_request]
+        for scan, _ in plan_scans(self.warehouse, self.done.columns, missing, self.clock()):
+            allowed = 2 * math.ceil(math.log2(len(scan.metrics) + 1)) + 1
+            self.scan(session, scan, _Patience(allowed))
+
+    def end(self, rounds: Rounds) -> None:
+        """Takes what was found on ways, with the statements that it rests on."""
+        at, scan_id = self.clock(), self.new_id()
+        for request, (found, used) in rounds.ended.items():
+            first = Measurement(request, (), None, None, at, 0.0, scan_id)
+            last = used[-1] if used else first
+            value, failure, way = (None, found, None) if isinstance(found, Failure) else (found.value, None, found.way)
+            sql = tuple(dict.fromkeys(text for m in used for text in m.sql))
+            own = replace(last, request=request, value=value, failure=failure, way=way, sql=sql, proof=self.proofs.get(request))
+            self.done.by_request[request] = (own,)
 
     def scan(self, session: Session, scan: Scan, patience: _Patience) -> None:
         """Measures one scan; raises ConnectFailed when the warehouse is gone, so that nothing more is tried."""
         at, started = self.clock(), perf_counter()
-        sql: str | None = None
+        sql: tuple[str, ...] = ()
         try:
             compiled = compile_with(scan, self.done.columns, self.warehouse, at)
             if compiled is None:
                 answers = self._catalogue(scan)
             else:
-                sql = literal_sql(compiled.statement, self.warehouse.dialect)
+                sql = (literal_sql(compiled.statement, self.warehouse.dialect),)
                 self.done.statements += 1
                 answers = compiled.decode(session.fetch(compiled.statement, self.warehouse.timeout_s))
         except errors.ConnectFailed:
@@ -126,7 +157,7 @@ class _Measuring:
         columns = self.done.columns[scan.table]
         return {(request.partition, (), request.metric): columns for request in scan.requests}
 
-    def _narrow(self, session: Session, scan: Scan, patience: _Patience, error: errors.WarehouseError, sql: str | None) -> None:
+    def _narrow(self, session: Session, scan: Scan, patience: _Patience, error: errors.WarehouseError, sql: tuple[str, ...]) -> None:
         if isinstance(error, errors.QueryTimeout):
             patience.timeouts -= 1
         halves = split(scan)
@@ -143,7 +174,7 @@ class _Measuring:
         answers: Answers,
         at: datetime,
         duration_s: float,
-        sql: str | None,
+        sql: tuple[str, ...],
     ) -> None:
         scan_id = self.new_id()
         by_part: dict[tuple[Partition | None, Metric], list[Measurement]] = {}
@@ -156,7 +187,7 @@ class _Measuring:
         for key, request in wanted.items():
             self.done.by_request[request] = tuple(by_part.get(key, ()))
 
-    def fail(self, requests: Iterable[MetricRequest], failure: Failure, sql: str | None) -> None:
+    def fail(self, requests: Iterable[MetricRequest], failure: Failure, sql: tuple[str, ...]) -> None:
         """Records why `requests` have no value."""
         at, scan_id = self.clock(), self.new_id()
         for request in requests:

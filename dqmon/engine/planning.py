@@ -1,19 +1,21 @@
-"""What a run would send: columns looked up, earlier values recalled, the rest planned into scans and compiled."""
+"""What a run would send: what is known without reading a table, and the rest planned into scans and compiled."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dqmon import errors
+from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.measurement import Failure, FailureKind, MetricRequest, Scan
 from dqmon.core.metric import MetricKind, StatementMetric
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef
 from dqmon.engine.reuse import Earlier, Recall, is_reusable
+from dqmon.engine.ways import Question, has_ways
 from dqmon.sql.columns import resolve
 from dqmon.sql.compile import CompiledScan, compile_scan, fits
 from dqmon.telemetry import Log
@@ -34,38 +36,46 @@ _KINDS: tuple[tuple[type[errors.WarehouseError], FailureKind], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """What would be sent: scans with their statements, why other requests cannot be measured, and what needs no scan.
+class Outlook:
+    """What is known before any table is read: its columns, why some requests cannot be measured, and what needs no scan.
 
-    `proofs` has what the warehouse says of the tables of each request now; `reused` the values that still stand by it.
+    `proofs` has what the warehouse says of the tables of each request now; `reused` the values that still stand by it;
+    `questions` the requests that may be answered in another way than by their own statement.
     """
 
-    scans: tuple[tuple[Scan, CompiledScan | None], ...]
-    failures: Mapping[MetricRequest, Failure]
     columns: Mapping[TableRef, tuple[Column, ...]]
+    failures: Mapping[MetricRequest, Failure]
     proofs: Mapping[MetricRequest, str]
     reused: Mapping[MetricRequest, tuple[Earlier, ...]]
+    questions: Mapping[MetricRequest, Question]
 
 
-def plan_scans(
-    warehouse: Warehouse, session: Session, requests: Sequence[MetricRequest], at: datetime, recall: Recall | None = None
-) -> Planned:
-    """The scans for `requests` with their compiled statements; sends catalogue look-ups only.
-
-    Raises ConnectFailed, and StoreError from `recall`.
-    """
+def look_up(
+    warehouse: Warehouse, session: Session, requests: Sequence[MetricRequest], recall: Recall | None, ways: Collection[str]
+) -> Outlook:
+    """What the catalogue and the store say of `requests`; reads no table. Raises ConnectFailed, and StoreError from `recall`."""
     columns, failures = _look_up(session, requests)
     possible = [request for request in requests if request not in failures]
     proofs = _proofs(session, possible) if recall is not None else {}
     reused = recall(proofs) if recall is not None else {}
+    asked = [request for request in possible if request not in reused and has_ways(request, ways)]
+    facts = {table: _facts(session, table) for table in dict.fromkeys(request.table for request in asked)}
+    questions = {r: Question(r, facts[r.table], columns[r.table], warehouse.capabilities) for r in asked}
+    return Outlook(columns, failures, proofs, reused, questions)
+
+
+def plan_scans(
+    warehouse: Warehouse, columns: Mapping[TableRef, tuple[Column, ...]], requests: Iterable[MetricRequest], at: datetime
+) -> tuple[tuple[Scan, CompiledScan | None], ...]:
+    """The scans for `requests` with their statements; None for one that does not compile as a whole, or needs none."""
     scans: list[tuple[Scan, CompiledScan | None]] = []
-    for scan in plan((r for r in possible if r not in reused), partial(fits, caps=warehouse.capabilities)):
+    for scan in plan(requests, partial(fits, caps=warehouse.capabilities)):
         try:
             scans.append((scan, compile_with(scan, columns, warehouse, at)))
         except errors.WarehouseError as e:
             scans.append((scan, None))
             log.debug("scan does not compile as a whole", table=str(scan.table), error=str(e))
-    return Planned(tuple(scans), failures, columns, proofs, reused)
+    return tuple(scans)
 
 
 def _look_up(
@@ -107,6 +117,16 @@ def _proofs(session: Session, requests: Iterable[MetricRequest]) -> dict[MetricR
         if None not in proofs:
             found[request] = " and ".join(str(proof) for proof in dict.fromkeys(proofs))
     return found
+
+
+def _facts(session: Session, table: TableRef) -> TableFacts:
+    try:
+        return session.facts(table)
+    except errors.ConnectFailed:
+        raise
+    except errors.WarehouseError as e:
+        log.debug("no facts", table=str(table), error=str(e))
+        return NOTHING_KNOWN
 
 
 def failure_of(error: errors.WarehouseError) -> Failure:

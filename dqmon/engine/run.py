@@ -17,9 +17,9 @@ from dqmon.core.result import CheckResult, ResultRecord, record
 from dqmon.core.table import TableRef
 from dqmon.engine.judge import Run, Task, judge, keyless, requests, windows
 from dqmon.engine.knowledge import gather
-from dqmon.engine.measure import Measured, measure
+from dqmon.engine.measure import Means, Measured, measure
 from dqmon.engine.reproduce import with_reproduction
-from dqmon.engine.reuse import Recall, recall_from
+from dqmon.engine.reuse import recall_from
 from dqmon.store import alerts, measurements, results, runs, schemas, slots
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def evaluate(environment: Environment, run: Run, tasks: Sequence[Task], progress
     clock = environment.clock if run.at is None else _still(run.at)
     started_at = environment.clock()
     recall = recall_from(environment.database) if environment.reuses and run.at is None else None
-    measured = _measure_all(environment, tasks, Measuring(clock, environment.new_id, recall), progress)
+    measured = _measure_all(environment, tasks, Means(clock, environment.new_id, recall, environment.ways), progress)
     knowledge = gather(environment, tasks, measured, clock())
     judged = (result for task in tasks for result in judge(task, run, measured.by_request, knowledge, environment.new_id))
     found = tuple(with_reproduction(result, environment.warehouses, measured.columns) for result in judged)
@@ -114,26 +114,13 @@ def by_warehouse(tasks: Iterable[Task]) -> dict[str, dict[TableRef, tuple[Metric
     return {name: {table: tuple(asked) for table, asked in tables.items()} for name, tables in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Measuring:
-    """What measuring needs besides the warehouse; `recall` is None where nothing may be reused."""
-
-    clock: Callable[[], datetime]
-    new_id: Callable[[], str]
-    recall: Recall | None
-
-    def measure(self, warehouse: Warehouse, asked: Sequence[MetricRequest]) -> Measured:
-        """The measurements of one warehouse."""
-        return measure(warehouse, asked, self.clock, self.new_id, self.recall)
-
-
-def _measure_all(environment: Environment, tasks: Sequence[Task], measuring: Measuring, progress: Progress | None) -> Measured:
+def _measure_all(environment: Environment, tasks: Sequence[Task], means: Means, progress: Progress | None) -> Measured:
     everything = by_warehouse(tasks)
     total, done = sum(map(len, everything.values())), Measured()
     finished = 0
     for name, tables in everything.items():
         warehouse = environment.warehouses[name]
-        for part in _parts(warehouse, tables, measuring):
+        for part in _parts(warehouse, tables, means):
             done.take(part)
             finished += len(part.tables)
             if progress is not None:
@@ -141,12 +128,12 @@ def _measure_all(environment: Environment, tasks: Sequence[Task], measuring: Mea
     return done
 
 
-def _parts(warehouse: Warehouse, tables: dict[TableRef, tuple[MetricRequest, ...]], measuring: Measuring) -> Iterable[Measured]:
+def _parts(warehouse: Warehouse, tables: dict[TableRef, tuple[MetricRequest, ...]], means: Means) -> Iterable[Measured]:
     if warehouse.capabilities.is_file or len(tables) == 1:
-        yield measuring.measure(warehouse, tuple(r for asked in tables.values() for r in asked))
+        yield measure(warehouse, (r for asked in tables.values() for r in asked), means)
         return
     with ThreadPoolExecutor(warehouse.max_connections) as pool:
-        yield from pool.map(lambda asked: measuring.measure(warehouse, asked), tables.values())
+        yield from pool.map(lambda asked: measure(warehouse, asked, means), tables.values())
 
 
 def _finish_slots(connection: Connection, outcomes: Sequence[RunOutcome]) -> frozenset[tuple[str, str]]:

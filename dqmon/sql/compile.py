@@ -7,13 +7,14 @@
 | STATEMENT | the same over the metric's join of the rows with the other table's |
 | QUERY | the metric's own over `(the user's query)` |
 | ROWS | the metric's own over the table, with a limit |
+| BINNED | the metric's own grouping, within segments and bucket |
 
 With segments or partitions, `from` is a subquery that gives them names, so that GROUP BY repeats no parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,22 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from dqmon.core.measurement import Partition, Scan, Segment
-from dqmon.core.metric import AggregateMetric, GroupedMetric, Metric, MetricKind, QueryMetric, RowsMetric, StatementMetric, Value
+from dqmon.core.metric import (
+    AggregateMetric,
+    BinnedMetric,
+    GroupedMetric,
+    Metric,
+    MetricKind,
+    QueryMetric,
+    RowsMetric,
+    StatementMetric,
+    Value,
+)
 from dqmon.core.table import Column
 from dqmon.errors import TooManySegments
 from dqmon.sql.raw import query
 from dqmon.sql.source import COUNT, OUTSIDE, Source, other_rows
-from dqmon.sql.tables import NamedTable
+from dqmon.sql.tables import NamedTable, typed
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement, FromClause, Select
@@ -36,11 +47,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CompiledScan:
-    """One SELECT and how to read its rows."""
+    """One SELECT and how to read its rows. `columns` are the table's."""
 
     scan: Scan
     statement: Select[tuple[object, ...]]
     buckets: tuple[Partition, ...] = field(default=())
+    columns: tuple[Column, ...] = field(default=())
 
     def decode(self, rows: Sequence[tuple[object, ...]]) -> Mapping[tuple[Partition | None, Segment, Metric], Value]:
         """The value of each metric for each partition asked for and segment.
@@ -53,25 +65,21 @@ class CompiledScan:
             asked = _query_of(scan)
             return {(partition, (), asked): asked.answer(rows) for partition in scan.partitions or (None,)}
         if scan.kind is MetricKind.ROWS:
-            return {(request.partition, (), request.metric): _rows_of(scan).answer(rows) for request in scan.requests}
-        found: dict[tuple[Partition | None, Segment], tuple[object, ...]] = {}
+            return {(request.partition, (), request.metric): _rows_of(scan).answer(rows, self.columns) for request in scan.requests}
+        found: dict[tuple[Partition | None, Segment], list[tuple[object, ...]]] = {}
         for row in rows:
             segment = tuple(zip(scan.segment_by, (None if v is None else str(v) for v in row[:width]), strict=True))
             if len(self.buckets) < 2:  # noqa: PLR2004 - no bucket column
-                found[next(iter(self.buckets), None), segment] = row[width:]
+                found.setdefault((next(iter(self.buckets), None), segment), []).append(row[width:])
             elif row[width] != OUTSIDE:
-                found[self.buckets[int(str(row[width]))], segment] = row[width + 1 :]
+                found.setdefault((self.buckets[int(str(row[width]))], segment), []).append(row[width + 1 :])
         segments = dict.fromkeys(segment for _, segment in found)
         if len(segments) > scan.max_segments:
             raise TooManySegments(self._too_many(len(segments), len(rows)))
         for partition in scan.partitions or (None,):
             for segment in segments or ((),):
-                found.setdefault((partition, segment), ())
-        return {
-            (partition, segment, metric): metric.decode(raw) if values else metric.empty
-            for (partition, segment), values in found.items()
-            for metric, raw in zip(scan.metrics, values or (None,) * len(scan.metrics), strict=True)
-        }
+                found.setdefault((partition, segment), [])
+        return {(*part, metric): value for part, answered in found.items() for metric, value in _values(scan.metrics, answered)}
 
     def _too_many(self, count: int, rows: int) -> str:
         said = f"more than {count - 1}" if rows >= row_limit(self.scan) else str(count)
@@ -79,9 +87,20 @@ class CompiledScan:
         return f"segment_by [{names}] has {said} value combinations, max_segments is {self.scan.max_segments}; raise it or drop a column"
 
 
+def _values(metrics: Sequence[Metric], rows: Sequence[tuple[object, ...]]) -> Iterable[tuple[Metric, Value]]:
+    """The values of one partition and segment: one row has all metrics, or all rows are one metric's."""
+    if not rows:
+        return ((metric, metric.empty) for metric in metrics)
+    if isinstance(metrics[0], BinnedMetric):
+        return ((metrics[0], metrics[0].answer(rows)),)
+    return ((metric, metric.decode(raw)) for metric, raw in zip(metrics, rows[0], strict=True))
+
+
 def row_limit(scan: Scan) -> int:
     """Rows that prove that there are too many segments: one more than as many in each bucket, with that of the rest."""
-    return scan.max_segments * (len(scan.partitions) + 1 if scan.partitions else 1) + 1
+    first = scan.metrics[0]
+    bins = first.most_bins if isinstance(first, BinnedMetric) else 1
+    return (scan.max_segments * (len(scan.partitions) + 1 if scan.partitions else 1) + 1) * bins
 
 
 def compile_scan(
@@ -105,15 +124,17 @@ def compile_scan(
             statement = _grouped(source, caps)
         case MetricKind.STATEMENT:
             statement = _joined(source, other_columns)
+        case MetricKind.BINNED:
+            statement = _binned(source)
         case MetricKind.ROWS:
             listed = _rows_of(scan)
-            select = listed.select(source.columns, caps, at)
+            select = listed.select(source.columns or typed({c.name: c for c in columns}, scan.naive_timezone), caps, at)
             statement = select.select_from(source.table).where(*source.where).limit(listed.limit + 1)
         case _:
             statement = _aggregate(source, at)
     if scan.segment_by:
         statement = statement.limit(row_limit(scan))
-    return CompiledScan(scan, statement, source.buckets)
+    return CompiledScan(scan, statement, source.buckets, tuple(columns))
 
 
 def _aggregate(source: Source, at: datetime) -> Select[Any]:
@@ -147,6 +168,13 @@ def _grouped(source: Source, caps: Capabilities) -> Select[Any]:
     counted = sa.select(*groups, *keys.values(), sa.func.count().label(COUNT)).group_by(*groups, *keys.values()).subquery("dq_keys")
     inner = {name: counted.c[label] for name, label in source.labels.items()}
     return _select(source.groups_of(counted), [metric.expression(inner, counted.c[COUNT], caps) for metric in metrics], counted)
+
+
+def _binned(source: Source) -> Select[Any]:
+    (metric,) = (metric for metric in source.scan.metrics if isinstance(metric, BinnedMetric))
+    rows = source.rows()
+    known = {name: rows.c[label] for name, label in source.labels.items()}
+    return metric.select(known, source.groups_of(rows), source.caps)
 
 
 def _joined(source: Source, other_columns: Sequence[Column]) -> Select[Any]:

@@ -60,6 +60,7 @@ measurements = sa.Table(
     sa.Column("is_ad_hoc", sa.Boolean, nullable=False, comment="--at or --no-alerts: history and baselines ignore it"),
     sa.Column("proof", SafeText, comment="what the warehouse said of the table before the scan; unchanged rows say the same"),
     sa.Column("reused_from", Instant, comment="when the value was really measured; NULL: by this run"),
+    sa.Column("way", SafeText, comment="how the value was had without counting the rows; NULL: by the plain statement"),
     sa.Index(None, "series", "described_at"),
 )
 
@@ -217,6 +218,7 @@ def _row(measured: Measurement, run_id: str, scheduled_at: datetime) -> Row:
         "duration_s": measured.duration_s,
         "proof": measured.proof,
         "reused_from": measured.reused_from,
+        "way": measured.way,
     }
 
 

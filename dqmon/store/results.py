@@ -63,6 +63,7 @@ results = sa.Table(
     sa.Column("caused_by", SafeText),
     sa.Column("reused", SafeText),
     sa.Column("reproduce", SafeText, comment="of a bad result: the statement that shows it"),
+    sa.Column("ways", TextTuple, nullable=False, comment="how values were had without counting the rows"),
     sa.Column("day", sa.Date, nullable=False, comment="the day that the result counts for in dq_daily_score"),
     sa.Column("version", sa.Integer, nullable=False, comment="1, and one more for each time that the partition was judged again"),
     sa.Column("is_current", sa.Boolean, nullable=False, comment="the newest version; never of an ad-hoc run"),

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pydantic import Field, field_validator, model_validator
 
 from dqmon.core.capabilities import Capabilities
+from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.options import ProjectPath, WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ConnectFailed, PermissionDenied, TableMissing, WarehouseBusy, WarehouseError
@@ -103,6 +104,15 @@ class DuckdbSession(SqlSession):
             return None
         return files_proof((self._path, self._path.with_name(f"{self._path.name}.wal")))
 
+    def facts(self, table: TableRef) -> TableFacts:
+        """About how many rows the table has."""
+        about = (
+            "select estimated_size from duckdb_tables() where table_name = :name and schema_name = :schema "
+            "and database_name = current_database()"
+        )
+        rows = self._rows(sa.text(about), {"name": table.name, "schema": table.schema or self.default_schema}, self.timeout_s)
+        return TableFacts(about_rows=int(rows[0][0])) if rows else NOTHING_KNOWN
+
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """The group follows DuckDB's type name; enums are texts."""
         name, kind, nullable = row
@@ -135,7 +145,7 @@ class Duckdb(SqlWarehouse):
     type: ClassVar[str] = "duckdb"
     Options = DuckdbOptions
     standard_schema = "main"
-    capabilities = Capabilities(max_expressions=1_000, max_parameters=10_000, is_file=True, grammar="duckdb")
+    capabilities = Capabilities(max_expressions=1_000, max_parameters=10_000, is_file=True, is_columnar=True, grammar="duckdb")
 
     def __init__(self, name: str, options: DuckdbOptions) -> None:
         super().__init__(name, options)

@@ -65,7 +65,7 @@ class Rows(MetadataMetric):
 
 def measurement(value: Any, request: MetricRequest | None = None, **fields: Any) -> Measurement:
     request = request or MetricRequest(ORDERS, Rows())
-    return replace(Measurement(request, (), value, None, T, 0.5, "scan", "select 1"), **fields)
+    return replace(Measurement(request, (), value, None, T, 0.5, "scan", ("select 1",)), **fields)
 
 
 def result(slot: datetime = T, **fields: Any) -> ResultRecord:

@@ -15,7 +15,7 @@ import pytest
 from dqmon.core.measurement import FailureKind, MetricRequest, Partition
 from dqmon.core.metric import Metric, Value
 from dqmon.core.plan import plan
-from dqmon.engine.measure import measure
+from dqmon.engine.measure import Means, measure
 from dqmon.errors import QueryFailed, QueryTimeout, WarehouseError
 from dqmon.sql.compile import compile_scan, fits
 from dqmon.sql.metrics import BrokenConditionCount, ReturnedRows, ReturnedValue, RowCount, statistic
@@ -148,7 +148,7 @@ def test_a_condition_that_the_engine_refuses_spoils_no_other(lab: Any) -> None:
     }
     good = {BrokenConditionCount("n > 1"): 1, statistic("n", "sum"): 3, RowCount(): 2}
     ids = count()
-    done = measure(lab.warehouse, [MetricRequest(lab.ref("t"), m) for m in (*bad, *good)], lambda: AT, lambda: str(next(ids)))
+    done = measure(lab.warehouse, [MetricRequest(lab.ref("t"), m) for m in (*bad, *good)], Means(lambda: AT, lambda: str(next(ids))))
     values = {request.metric: measured[0].value for request, measured in done.by_request.items()}
     failures = {request.metric: measured[0].failure for request, measured in done.by_request.items() if measured[0].failure}
     assert {metric: values[metric] for metric in good} == good

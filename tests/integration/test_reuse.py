@@ -147,7 +147,7 @@ def test_plan_says_what_is_reused_and_by_which_proof(world: World) -> None:
     with world.app() as app:
         planned = app.plan(parse_selector(()))
     assert {statement.kind for statement in planned} == {"reused"}
-    assert all(statement.problem for statement in planned)
+    assert {(statement.kind, bool(statement.remark)) for statement in planned} == {("reused", True)}
 
 
 def test_a_value_in_the_future_is_scanned_again(world: World) -> None:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dqmon.config.report import Report, suggest
-from dqmon.config.yaml_lines import MAX_BYTES, YamlMap, line_of, parse_yaml, read_yaml, scalar
+from dqmon.config.yaml_lines import MAX_BYTES, YamlMap, line_of, parse_yaml, read_yaml
+from dqmon.config.yaml_scalar import scalar
 
 
 def parsed(text: str) -> YamlMap:

@@ -124,12 +124,12 @@ def test_equal_metrics_of_two_tables_do_not_clash_and_each_segment_has_the_other
     task = Task(declared, NOW)
     own, other = requests(task, None)
     assert (own.table.warehouse, own.segment_by, other.table.warehouse, other.segment_by) == ("main", ("c",), "shop", ())
-    found = [Measurement(own, (("c", name),), rows, None, NOW, 0, "1", None) for name, rows in (("x", 1), ("y", 2))]
-    measured = {own: tuple(found), other: (Measurement(other, (), 7, None, NOW + timedelta(hours=1), 0, "2", None),)}
+    found = [Measurement(own, (("c", name),), rows, None, NOW, 0, "1") for name, rows in (("x", 1), ("y", 2))]
+    measured = {own: tuple(found), other: (Measurement(other, (), 7, None, NOW + timedelta(hours=1), 0, "2"),)}
     results = judge(task, Run("run"), measured, Knowledge(), lambda: "result")
     assert [result.reason for result in results] == ["(('c', 'x'),): 1 and 7", "(('c', 'y'),): 2 and 7"]
     assert {result.measured_at for result in results} == {NOW + timedelta(hours=1)}
-    measured[other] = (Measurement(other, (), None, Failure(FailureKind.UNREACHABLE, "shop is away"), NOW, 0, "2", None),)
+    measured[other] = (Measurement(other, (), None, Failure(FailureKind.UNREACHABLE, "shop is away"), NOW, 0, "2"),)
     (result,) = judge(task, Run("run"), measured, Knowledge(), lambda: "result")
     assert (result.verdict, result.reason) == (Verdict.ERROR, "shop is away")
 

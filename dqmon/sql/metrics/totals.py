@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import sqlalchemy as sa
 
 from dqmon.core.metric import AggregateMetric, RowsMetric, Totals, Value
-from dqmon.core.table import TypeGroup
+from dqmon.core.table import Column, TypeGroup
 from dqmon.errors import QueryFailed
 from dqmon.sql.columns import stored
 from dqmon.sql.instant import instant
@@ -49,8 +49,9 @@ class TotalsByKey(RowsMetric):
         labelled = [value.label(f"dq_{index}") for index, value in enumerate((*keys, *values))]
         return sa.select(*labelled).group_by(*keys)
 
-    def answer(self, rows: Sequence[tuple[object, ...]]) -> Value:
+    def answer(self, rows: Sequence[tuple[object, ...]], columns: Sequence[Column]) -> Value:
         """The totals; QueryFailed also when values that the engine tells apart are one instant or number."""
+        del columns
         shown = ", ".join(self.keys)
         if len(rows) > self.limit:
             raise QueryFailed(f"[{shown}] has more than {self.limit:,} different values, the most that max_keys lets through")

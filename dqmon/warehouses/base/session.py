@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
+from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import QueryFailed, QueryTimeout, TableMissing, UnsafeSql, WarehouseError
 from dqmon.warehouses.base.deadline import Deadline
@@ -60,6 +61,11 @@ class SqlSession(ABC):
     @abstractmethod
     def unchanged_proof(self, table: TableRef) -> str | None:
         """What stays the same only while the table's rows do; None when the engine cannot tell, or in doubt."""
+
+    def facts(self, table: TableRef) -> TableFacts:
+        """Nothing, unless the engine's session says more."""
+        del table
+        return NOTHING_KNOWN
 
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         """The columns in order, from the catalogue. Raises TableMissing, which names near tables."""

@@ -265,6 +265,7 @@ def _measurements() -> None:
         sa.Column("is_ad_hoc", sa.Boolean, nullable=False, comment="--at or --no-alerts: history and baselines ignore it"),
         sa.Column("proof", sa.Text, comment="what the warehouse said of the table before the scan; unchanged rows say the same"),
         sa.Column("reused_from", INSTANT, comment="when the value was really measured; NULL: by this run"),
+        sa.Column("way", sa.Text, comment="how the value was had without counting the rows; NULL: by the plain statement"),
         sa.PrimaryKeyConstraint("id", name="pk_dq_measurements"),
     )
     op.create_index("ix_dq_measurements_series_described_at", "dq_measurements", ["series", "described_at"])
@@ -334,6 +335,7 @@ def _results() -> None:
         sa.Column("caused_by", sa.Text),
         sa.Column("reused", sa.Text),
         sa.Column("reproduce", sa.Text, comment="of a bad result: the statement that shows it"),
+        sa.Column("ways", sa.Text, nullable=False, comment="how values were had without counting the rows"),
         sa.Column("day", sa.Date, nullable=False, comment="the day that the result counts for in dq_daily_score"),
         sa.Column("version", sa.Integer, nullable=False, comment="1, and one more for each time that the partition was judged again"),
         sa.Column("is_current", sa.Boolean, nullable=False, comment="the newest version; never of an ad-hoc run"),

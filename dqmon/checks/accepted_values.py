@@ -22,9 +22,10 @@ class AcceptedValues(ValueRule):
 
     Parameters:
         column: the column to look at.
-        values: the accepted values, at least one. The column's type says how they are read: numbers compare exactly (1 is 1.0),
-          dates and timestamps as instants (ISO text; without zone in `naive_timezone`), true and false also equal 1 and 0 and
-          the other way round, everything else as text. A value that the type cannot hold is never equal.
+        values: the accepted values, at least one. The column's type says how they are read: numbers compare exactly (1 is 1.0;
+          floats also with "Infinity" and "-Infinity"), dates and timestamps as instants (ISO text; without zone in
+          `naive_timezone`), true and false also equal 1 and 0 and the other way round, everything else as text. A value that the
+          type cannot hold is never equal.
         ignore_case: texts that differ in upper and lower case alone are equal (Unicode's case folding of single letters);
           default false.
         missing_values, missing_pattern: what is missing, as for completeness; missing values are not tested.
@@ -47,8 +48,8 @@ class AcceptedValues(ValueRule):
     Known limits:
         Texts are compared code point by code point, also where the column's collation would not: blanks at the end and Unicode's
         composed and decomposed letters differ (blanks that pad PostgreSQL's `char(n)` do not count). YAML reads `007` as the
-        number 7; quote codes that have zeros in front. PostgreSQL's 32-bit `real` holds few fractions exactly, so that 0.1 is
-        not equal to it.
+        number 7; quote codes that have zeros in front. Floats are compared with the nearest float of the column's size; SQLite
+        keeps decimals as such floats, too.
 
     References:
         - Schelter et al., Automating Large-Scale Data Quality Verification, VLDB 2018, table 1 (isContainedIn):

@@ -66,7 +66,8 @@ class Freshness(DatasetCheck):
         NULLs are left out; for a delay, rows that lack one of the two times. Without any value there is nothing to judge,
         which is a FAIL here (`on_no_data: fail` is this type's default). For the age, values more than 5 minutes in the
         future are left out and counted in the reason. Timestamps without a zone are read in `naive_timezone`, dates as
-        midnight there.
+        midnight there; in the hour that a clock shows twice the later reading counts. Infinity is in the future; minus infinity,
+        years before 1 and delays from or to an infinite moment are no values.
 
     SQL it runs:
         `max(column)` (or the maximum of the delay), `count(*)` and a count of future values, part of the table's fused
@@ -197,4 +198,4 @@ class Freshness(DatasetCheck):
 
 
 def _instant(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from dqmon.checks.base.fields import as_decimal
 from dqmon.checks.base.invalid import ValueRule
 from dqmon.checks.base.words import number
+from dqmon.core.calendar import in_zone
 from dqmon.core.check import Check
 from dqmon.sql.metrics import ColumnCount, InvalidRangeCount
 
@@ -18,15 +19,22 @@ from dqmon.sql.metrics import ColumnCount, InvalidRangeCount
 def _as_bound(value: object) -> object:
     """A bound as the metric takes it: a number exactly, a date or timestamp as ISO text, with zone as an instant."""
     if isinstance(value, date):
-        return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value.isoformat()
+        return in_zone(value, UTC) if isinstance(value, datetime) and value.tzinfo else value.isoformat()
     if not isinstance(value, str):
         return value if value is None else as_decimal(value)
     try:
         instant = datetime.fromisoformat(value)
     except ValueError:
-        msg = f"{value!r} is neither a number nor a date; write a number, 2013-01-31 or 2013-01-31T06:00:00Z"
+        return _as_number(value)
+    return in_zone(instant, UTC) if instant.tzinfo else value
+
+
+def _as_number(text: str) -> object:
+    try:
+        return as_decimal(text)
+    except ValueError:
+        msg = f"{text!r} is neither a number nor a date; write a number, 2013-01-31 or 2013-01-31T06:00:00Z"
         raise ValueError(msg) from None
-    return instant.astimezone(UTC) if instant.tzinfo else value
 
 
 Bound = Annotated[
@@ -48,14 +56,16 @@ class Range(ValueRule):
 
     Parameters:
         column: the column to look at: numbers, dates or timestamps.
-        min, max: the bounds, inclusive; at least one. Numbers, or dates and timestamps as ISO text.
+        min, max: the bounds, inclusive; at least one. Numbers (in quotes those of more than 15 digits), or dates and timestamps
+          as ISO text, without zone read as the column's own are (see naive_timezone).
         exclusive: `min`, `max` or `both`: bounds that are themselves out of range.
         missing_values, missing_pattern: what is missing, as for completeness; missing values are not tested.
         nan: `missing` (default: not tested) or `value` (NaN breaks every range).
         warn_if, fail_if: number of invalid rows, or with % their share of the rows with a value; default `fail_if: "> 0"`.
 
     NULLs and empty tables:
-        NULL is missing and not tested. When no row has a value the result is SKIPPED.
+        NULL is missing and not tested. When no row has a value the result is SKIPPED. An infinite number or moment breaks the bound
+        on its side, a text in a column of numbers (SQLite has them) any bound.
 
     SQL it runs:
         Two conditional counts, part of the table's fused statement.
@@ -66,7 +76,9 @@ class Range(ValueRule):
         ```
 
     Known limits:
-        Bounds are constants; to compare columns with each other use a condition.
+        Bounds are constants; to compare columns with each other use a condition. Timestamps without zone are compared on the clock,
+        which shows the hour twice in which summer time ends. DuckDB's TIMESTAMP_NS reaches from 1677 to 2262, bounds beyond are
+        taken as these. SQLite keeps decimals as doubles.
 
     References:
         - Schelter et al., Automating Large-Scale Data Quality Verification, VLDB 2018, table 1 (isInRange):
@@ -113,7 +125,7 @@ def _shown(bound: Decimal | datetime | str) -> str:
         case Decimal():
             return number(bound)
         case datetime():
-            return f"{bound:%Y-%m-%dT%H:%M:%SZ}"
+            return bound.replace(tzinfo=None).isoformat() + "Z"
         case str():
             return bound
 

@@ -63,8 +63,8 @@ class Relationship(DatasetCheck):
         ```
 
     Known limits:
-        Between two warehouses keys have to be of one sort on both sides: numbers, texts (compared character by character),
-        dates or timestamps; and `segment_by` is not taken.
+        Texts match when all their code points do, also where the column's collation ignores case. Between two warehouses keys
+        have to be of one sort on both sides: numbers, texts, dates or timestamps; and `segment_by` is not taken.
 
     References:
         - dbt data tests, relationships: https://docs.getdbt.com/docs/build/data-tests

@@ -48,7 +48,7 @@ class StatisticCheck(StatisticOptions, DatasetCheck):
     Known limits:
         Least, greatest, sum and average of whole numbers and decimals are exact (SQLite keeps decimals as doubles; they are
         added by their shortest decimal). Standard deviations, quantiles and everything of floats are good to 15 significant
-        digits. Quantiles sort the column.
+        digits, of 32-bit floats to 7. Quantiles sort the column.
 
     References:
         - Hyndman and Fan, Sample Quantiles in Statistical Packages, The American Statistician 50 (1996), type 7:

@@ -52,6 +52,8 @@ class Uniqueness(DatasetCheck):
 
     Known limits:
         Exact on every engine, so that it costs a grouping of the whole table; use `filter` or `across: partition` on large ones.
+        Texts are equal when all their code points are, also where the column's collation ignores case or blanks at the end (blanks
+        that pad PostgreSQL's `char(n)` do not count). SQLite compares timestamps as the texts or numbers that they are stored as.
 
     References:
         - dbt data tests, unique: https://docs.getdbt.com/docs/build/data-tests

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,7 +14,7 @@ from dqmon.cli.exit_codes import ExitCode
 from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
-    from dqmon.engine.preview import PlannedStatement
+    from dqmon.engine.preview import Estimate, PlannedStatement
 
 
 def command(
@@ -38,7 +39,17 @@ def command(
         raise UsageError("nothing is selected; `dqmon plan` without a selector names all checks")
     statements = [statement for statement in found if statement.sql and statement.kind != "if needed"]
     if form == "json":
-        listed = [{"table": s.table, "kind": s.kind, "sql": s.sql or None, "checks": list(s.checks), "remark": s.remark} for s in found]
+        listed = [
+            {
+                "table": s.table,
+                "kind": s.kind,
+                "sql": s.sql or None,
+                "checks": list(s.checks),
+                "remark": s.remark,
+                "estimate": asdict(s.estimate) if s.estimate else None,
+            }
+            for s in found
+        ]
         shown = {"schema_version": 1, "checks": count, "data_statements": len(statements), "statements": listed}
         output.write(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
@@ -52,7 +63,15 @@ def command(
 def _lines(number: int, statement: PlannedStatement) -> Iterator[str]:
     words = "cannot be measured" if statement.kind == "none" else statement.kind
     what = f"{words}: {statement.remark}" if statement.remark else words
+    cost = f"; {_cost(statement.estimate)}" if statement.estimate else ""
     serves = f"{len(statement.checks)} {'check' if len(statement.checks) == 1 else 'checks'}"
-    yield f"{number}  {statement.table}  {what}, for {serves}"
+    yield f"{number}  {statement.table}  {what}, for {serves}{cost}"
     yield from (f"     {check}" for check in statement.checks)
     yield from (f"     | {line}" for line in statement.sql.splitlines())
+
+
+def _cost(estimate: Estimate) -> str:
+    """`reads about 1,200,000 rows of 3 columns, took 0.42 s last time`."""
+    rows = "all rows" if estimate.rows is None else f"about {estimate.rows:,} rows"
+    columns = f" of {estimate.columns} {'column' if estimate.columns == 1 else 'columns'}" if estimate.columns else ""
+    return f"reads {rows}{columns}" + (f", took {estimate.seconds:.2f} s last time" if estimate.seconds is not None else "")

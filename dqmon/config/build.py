@@ -121,6 +121,7 @@ def _check(target: Target, one: Chosen, values: Mapping[str, Any], facts: Facts,
         fail_if=_fail_if(rule, said),
         on_no_data=said.get("on_no_data", rule.on_no_data),
         upstream=upstream,
+        python_path=facts.python_path,
         **{key: said[key] for key in optional if key in said},
     )
 

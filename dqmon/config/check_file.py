@@ -25,8 +25,8 @@ from dqmon.core.check import CheckType
 from dqmon.core.registry import Registry
 
 LATER_TYPES = frozenset({
-    "backlog", "cursor_regress", "cursor_stall", "distribution_drift", "failed_runs",
-    "missed_schedule", "pandera", "rejected_rows", "rows_loaded_anomaly",
+    "backlog", "cursor_regress", "cursor_stall", "failed_runs",
+    "missed_schedule", "rejected_rows", "rows_loaded_anomaly",
     "run_duration", "source_health", "source_schema_change", "stuck_run", "zero_rows",
 })  # fmt: skip
 """Check types that CHECKS.md describes; those that no extension brings yet get an error of their own."""

@@ -17,7 +17,8 @@ from dqmon.config.fields import keys_of, read_model, without
 from dqmon.config.interpolation import Filled, fill, has_reference
 from dqmon.config.report import Report, suggest
 from dqmon.config.settings import Configured, absolute
-from dqmon.config.yaml_lines import YamlMap, scalar
+from dqmon.config.yaml_lines import YamlMap
+from dqmon.config.yaml_scalar import scalar
 from dqmon.core.check import SourceLine
 from dqmon.core.registry import Registry
 

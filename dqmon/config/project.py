@@ -203,7 +203,10 @@ def _facts(file: SettingsFile, settings: Settings, known: Registries, report: Re
     if not warehouses and not sources:
         report.error(None, "no warehouse is declared", "add warehouses: {main: {type: duckdb, path: data/warehouse.duckdb}}")
     owners = {name: str(one.options.owner) for name, one in settings.ingestion.items() if one.options.owner}
-    return Facts(warehouses, sources, settings.require_runbook, settings.runbook_hosts, owners)
+    folder = settings.python_path
+    if folder is not None and not folder.is_dir():
+        report.error(file.data.lines.get("python_path"), f"python_path: there is no folder {folder}", "make it, or remove python_path:")
+    return Facts(warehouses, sources, settings.require_runbook, settings.runbook_hosts, owners, str(folder) if folder else None)
 
 
 def _note_unscheduled(checks: Iterable[Check], report: Report) -> None:

@@ -17,7 +17,7 @@ SECTIONS = {"warehouses": "warehouses", "ingestion": "ingestion", "channels": "c
 """Keys of dqmon.yaml that hold extensions by name, and the registry that knows their types."""
 
 LATER = frozenset({
-    "budgets", "digest", "escalation", "heartbeat", "maintenance", "mirror", "python_path", "quarantine", "queue", "reuse", "silences",
+    "budgets", "digest", "escalation", "heartbeat", "maintenance", "mirror", "quarantine", "queue", "reuse", "silences",
     "storm", "web",
 })  # fmt: skip
 """Keys that CHECKS.md names for later versions; refused rather than ignored."""
@@ -81,6 +81,9 @@ class SettingsKeys(_Keys):
     fuse_within: Duration = Field(default=30, description="Checks of one table due within this time run together.")
     correlate_within: Duration = Field(default=3_600, description="Alerts of one dataset within this time are one incident.")
     retention: RetentionKeys = Field(default_factory=RetentionKeys, description="How long rows are kept.")
+    python_path: ProjectPath | None = Field(
+        default=None, min_length=1, description="Folder of your own Python code that pandera checks may run; none when it is not set."
+    )
     reuse: bool = Field(default=True, description="Measured values stand in for a scan while a table is proved not to have changed.")
 
 
@@ -112,6 +115,7 @@ class Settings:
     fuse_within_s: int
     correlate_within_s: int
     retention: RetentionKeys
+    python_path: Path | None
     reuse: bool
     warehouses: Mapping[str, Configured]
     ingestion: Mapping[str, Configured]

@@ -132,6 +132,7 @@ def read_extensions(file: SettingsFile, used: Mapping[str, frozenset[str]], regi
         fuse_within_s=keys.fuse_within,
         correlate_within_s=keys.correlate_within,
         retention=keys.retention,
+        python_path=file.outside.root / keys.python_path if keys.python_path is not None else None,
         reuse=keys.reuse,
         warehouses=found["warehouses"],
         ingestion=found["ingestion"],

@@ -38,7 +38,8 @@ class WarehouseFacts:
 class Facts:
     """What the configuration says of the warehouses (the first is the default) and of what ingestion sources can tell.
 
-    A source that could not be read is None there: nothing is held against it. A source's owner owns the checks of its
+    `python_path` is the folder of Python code that checks may run. A source that could not be read is None there: nothing is held
+    against it. A source's owner owns the checks of its
     pipelines that name nobody.
     """
 
@@ -47,6 +48,7 @@ class Facts:
     require_runbook: str = "critical"
     runbook_hosts: tuple[str, ...] = ()
     source_owners: Mapping[str, str] = field(default_factory=dict)
+    python_path: str | None = None
 
     def own(self, table: TableRef) -> TableRef:
         """`table` without its catalog when that is the warehouse's own."""

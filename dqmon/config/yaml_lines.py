@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, DocumentStartEvent, MappingStartEvent, NodeEvent, ScalarEvent, SequenceStartEvent
 
 from dqmon.config.report import Report
+from dqmon.config.yaml_scalar import scalar
 
 MAX_BYTES = 1_000_000
 MAX_ALIASES = 50
@@ -23,13 +26,8 @@ _TOO_DEEP_HINT = "no key of dqmon needs that"
 _BRACKETS = re.compile(r"""[\[\]{}]|"(?:[^"\\]|\\.)*"|'[^']*'""")
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 """PostgreSQL takes no NUL in a text, and halves of surrogate pairs have no UTF-8: escapes in quotes can make both."""
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOL = {word: value for value, words in ((True, "true True TRUE"), (False, "false False FALSE")) for word in words.split()}
-_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_SPECIAL = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
-_MAX_DIGITS = 400
-"""A longer number stays text: no number of a check needs it, and reading it would take time."""
+_APART = re.compile("[\t\x85\u2028\u2029\ufeff]|\r(?!\n)")
+"""What libyaml and the pure parser take differently: tabs, and what YAML 1.1 counts as the end of a line."""
 
 
 class YamlMap(dict[str, Any]):
@@ -94,7 +92,7 @@ def parse_yaml(text: str, report: Report) -> YamlMap | None:
         report.error(line, _TOO_DEEP, _TOO_DEEP_HINT)
         return None
     try:
-        value = _Reader(text, report).document()
+        value = _document(text, report)
     except _Refused:
         return None
     except MarkedYAMLError as e:
@@ -117,6 +115,17 @@ def parse_yaml(text: str, report: Report) -> YamlMap | None:
     return None
 
 
+def _document(text: str, report: Report) -> object:
+    """What `text` holds. libyaml reads it ten times as fast; a file that it complains of is read again for the pure parser's words."""
+    if not _APART.search(text):
+        unheard = Report("")
+        with contextlib.suppress(_Refused, YAMLError, ValueError, RecursionError):
+            value = _Reader(YAML(typ="safe").parse(text), unheard).document()
+            if not unheard.errors:
+                return value
+    return _Reader(YAML(typ="safe", pure=True).parse(text), report).document()
+
+
 class _Refused(Exception):
     """The rest of the file is not worth reading; the reason is in the report."""
 
@@ -124,8 +133,8 @@ class _Refused(Exception):
 class _Reader:
     """Builds values from parser events; nothing is kept of what is refused."""
 
-    def __init__(self, text: str, report: Report) -> None:
-        self._events = YAML(typ="safe", pure=True).parse(text)
+    def __init__(self, events: Iterator[Any], report: Report) -> None:
+        self._events = events
         self._report = report
         self._anchors: dict[str, tuple[object, int]] = {}
         self._aliases = self._copies = self._nodes = 0
@@ -205,22 +214,6 @@ class _Reader:
     def _refused(self, event: Any, message: str, hint: str | None = None) -> _Refused:
         self._report.error(event.start_mark.line + 1, message, hint)
         return _Refused()
-
-
-def scalar(text: str) -> object:
-    """What a plain word means in YAML 1.2's core schema."""
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
-    if text[0] in "0123456789+-." and len(text) < _MAX_DIGITS:
-        if _INT.fullmatch(text):
-            return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-        if _FLOAT.fullmatch(text):
-            return float(text)
-        if text.lower() in _SPECIAL:
-            return float(_SPECIAL[text.lower()])
-    return text
 
 
 def _bracket_bomb(text: str) -> int | None:

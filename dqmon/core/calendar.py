@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dqmon.core.check import PartitionBy
+
+
+def at_wall_time(wall: datetime, timezone: str) -> datetime:
+    """A time without zone, read in a zone. One that a clock shows twice, or leaves out, is the later of its two readings.
+
+    PostgreSQL and ICU (DuckDB) do so, too: https://www.postgresql.org/docs/current/datetime-invalid-input.html.
+    """
+    zone = ZoneInfo(timezone)
+    readings = (wall.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    return min(readings, key=lambda reading: reading.utcoffset() or timedelta())
+
+
+def in_zone(at: datetime, zone: tzinfo) -> datetime:
+    """The same instant on another zone's clock; where that is outside of the years 1 to 9999, the end of these there."""
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return (datetime.min if at.year == 1 else datetime.max).replace(tzinfo=zone)  # noqa: DTZ901 - the zone follows
 
 
 def local_midnight(day: date, timezone: str) -> datetime:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.core.metric import Metric
+from dqmon.core.metric import Metric, Value
 from dqmon.core.row_rule import RowRule
 from dqmon.core.table import TableRef
 from dqmon.core.threshold import Threshold
 from dqmon.core.verdict import Dimension, Severity, Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dqmon.core.judgement import Evidence, Judgement, LoadEvidence
 
 
@@ -129,9 +132,24 @@ class DatasetCheck(CheckType):
         del check, partition
         return ()
 
+    def further_requests(
+        self, check: Check, partition: Partition | None, known: Mapping[MetricRequest, Value]
+    ) -> tuple[MetricRequest, ...]:
+        """What must be measured besides, of any table, where that follows from what is `known`: asked again until all of it is.
+
+        In the order of asking, what is known already too. All of it is in `Evidence.others`; requests have no segments.
+        """
+        del check, partition, known
+        return ()
+
     def history_metric(self, check: Check) -> Metric | None:
         """The metric whose past values `judge` needs as `Evidence.history`; None without a baseline."""
         del check
+        return None
+
+    @property
+    def history_span(self) -> timedelta | None:
+        """How far back `Evidence.history` has to reach; None for as far as the store keeps it for baselines."""
         return None
 
     @abstractmethod
@@ -163,7 +181,10 @@ class PipelineCheck(CheckType):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A declared check with everything that the file, its defaults and its patterns say of it."""
+    """A declared check with everything that the file, its defaults and its patterns say of it.
+
+    `python_path` is the folder of Python code that the project may run; None when it may run none.
+    """
 
     id: str
     rule: CheckType
@@ -193,6 +214,7 @@ class Check:
     on_error: Literal["alert", "record"] = "alert"
     on_no_data: Literal["skip", "pass", "warn", "fail"] = "skip"
     upstream: tuple[str, ...] = ()
+    python_path: str | None = None
 
     @property
     def type(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from dqmon.core.metric import Value
 
@@ -13,20 +14,23 @@ from dqmon.core.metric import Value
 class ColumnFacts:
     """What is certain of one column's values; None is "not known".
 
-    nulls: how many are NULL in the whole table. least, greatest: no value is below or above, and at least one of a whole
-    table equals it; instants are aware UTC. has_nan: False when no value is NaN. `because`: the constraint or file that says it.
+    nulls: how many are NULL in the whole table; nans: how many are NaN, 0 for types without NaN. least, greatest: of the values
+    that are neither, exactly; moments as the column has them, without zone (dates at midnight) or aware UTC. `because`: who says it.
     """
 
     because: str
     nulls: int | None = None
+    nans: int | None = None
     least: Value = None
     greatest: Value = None
-    has_nan: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class UniqueKey:
-    """Columns whose values the engine lets no two rows share (rows with a NULL in them may); `because` names the constraint."""
+    """Columns whose values the engine lets no two rows share (rows with a NULL in them may); `because` names the constraint.
+
+    Two values are the same by the equality that GROUP BY of these columns has.
+    """
 
     because: str
     columns: frozenset[str]
@@ -36,10 +40,11 @@ class UniqueKey:
 class TableFacts:
     """What the catalogue or the files say of a table, columns by their names as in the table.
 
-    rows: exactly how many there are. about_rows: an estimate, for choosing a way only. about_distinct: estimated numbers of
-    different values by column, for choosing only.
+    source: who says it. rows: exactly how many there are, by what `rows_because` names. about_rows: an estimate, for choosing a
+    way only, as are about_distinct, estimated numbers of different values by column.
     """
 
+    source: Literal["catalogue", "footers"] = "catalogue"
     rows: int | None = None
     rows_because: str = ""
     about_rows: int | None = None

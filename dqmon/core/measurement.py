@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from dqmon.core.fragment import Fragment
 from dqmon.core.metric import Metric, MetricKind, Value
 from dqmon.core.table import TableRef
 
@@ -28,6 +29,10 @@ class Partition:
         return "/".join(f"{t:%Y-%m-%dT%H:%M:%SZ}" for t in (self.start, self.end))
 
 
+Slice: TypeAlias = Partition | Fragment | None
+"""Which of a table's rows: those of a partition, those of a fragment, or all."""
+
+
 Segment: TypeAlias = tuple[tuple[str, str | None], ...]
 """One combination of the values of `segment_by`, as text; the empty tuple when there is no `segment_by`."""
 
@@ -41,7 +46,8 @@ def segment_key(segment: Segment) -> str:
 class MetricRequest:
     """A metric of a table under a condition. Equal requests are measured once.
 
-    `where` is the canonical text of the filter; `naive_timezone` is how timestamps without zone are read.
+    `where` is the canonical text of the filter; `naive_timezone` is how timestamps without zone are read. A request has a
+    partition or a fragment, or neither.
     """
 
     table: TableRef
@@ -51,6 +57,12 @@ class MetricRequest:
     segment_by: tuple[str, ...] = ()
     max_segments: int = 50
     naive_timezone: str = "UTC"
+    fragment: Fragment | None = None
+
+    @property
+    def slice(self) -> Slice:
+        """Which rows, before the filter."""
+        return self.fragment or self.partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,12 @@ class Scan:
     naive_timezone: str
     partitions: tuple[Partition, ...]
     requests: tuple[MetricRequest, ...]
+    fragments: tuple[Fragment, ...] = ()
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The partitions or fragments asked for; None alone for the whole table."""
+        return self.fragments or self.partitions or (None,)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -48,11 +48,11 @@ def _fusion_key(request: MetricRequest) -> _Key:
             within = (metric, request.partition)
         case MetricKind.METADATA:
             return (metric.kind, request.table)
-        case MetricKind.AGGREGATE:
+        case MetricKind.AGGREGATE | MetricKind.EXTREMES | MetricKind.SAMPLED:
             within = None
     column = request.partition.column if request.partition else None
     shape = (request.segment_by, request.max_segments, request.naive_timezone)
-    return (metric.kind, request.table, request.where, column, *shape, within)
+    return (metric.kind, request.table, request.where, column, request.fragment is None, *shape, within)
 
 
 def _scan(requests: list[MetricRequest]) -> Scan:
@@ -67,6 +67,7 @@ def _scan(requests: list[MetricRequest]) -> Scan:
         first.naive_timezone,
         tuple(partitions),
         tuple(requests),
+        tuple(dict.fromkeys(r.fragment for r in requests if r.fragment is not None)),
     )
 
 

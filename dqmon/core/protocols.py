@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dqmon.core.capabilities import Capabilities
     from dqmon.core.delivery import Delivery, Receipt
     from dqmon.core.facts import TableFacts
+    from dqmon.core.fragment import Fragment
     from dqmon.core.history import Band, History, Learning
     from dqmon.core.load_record import Backlog, LoadRecord, PipelineInfo
     from dqmon.core.message import Message
@@ -42,6 +43,12 @@ class Session(Protocol):
 
     def facts(self, table: TableRef) -> TableFacts:
         """What is certain of the table without reading its rows. Raises a WarehouseError."""
+
+    def fragments(self, table: TableRef) -> tuple[Fragment, ...]:
+        """The pieces of which the table is made, if it is of several and each can be read alone; else none.
+
+        Reads the catalogue or the file system, never the rows. Raises a WarehouseError.
+        """
 
     def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
         """The rows of one SELECT. Past `timeout_s` it is cancelled on the server: QueryTimeout.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from dqmon.core.measurement import Measurement, MetricRequest, Partition, Segmen
 from dqmon.core.result import CheckResult
 from dqmon.core.table import Column, TableRef
 from dqmon.core.verdict import Severity, Verdict, least
+from dqmon.engine.known import Known
 from dqmon.sql.metrics import RowCount
 from dqmon.telemetry import Log
 
@@ -67,7 +69,13 @@ def windows(task: Task) -> tuple[Partition | None, ...]:
 
 def requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ...]:
     """What must be measured to judge one partition, in the order of the type's metrics; of other tables last."""
-    return (*_own_requests(task, partition), *_other_requests(task, partition))
+    return (*_own_requests(task, partition), *_other_requests(task, partition, {}))
+
+
+def missing_requests(tasks: Iterable[Task], measured: Mapping[MetricRequest, tuple[Measurement, ...]]) -> tuple[MetricRequest, ...]:
+    """What must be measured besides, now that `measured` is known; nothing once all tasks can be judged."""
+    wanted = (r for task in tasks for window in windows(task) for r in _other_requests(task, window, measured))
+    return tuple(dict.fromkeys(request for request in wanted if request not in measured))
 
 
 def _own_requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ...]:
@@ -80,9 +88,14 @@ def _own_requests(task: Task, partition: Partition | None) -> tuple[MetricReques
     )
 
 
-def _other_requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ...]:
-    rule = task.check.rule
-    return rule.other_requests(task.check, partition) if isinstance(rule, DatasetCheck) else ()
+def _other_requests(
+    task: Task, partition: Partition | None, measured: Mapping[MetricRequest, tuple[Measurement, ...]]
+) -> tuple[MetricRequest, ...]:
+    """The type's other requests, and those that follow from what is measured."""
+    check, rule = task.check, task.check.rule
+    if not isinstance(rule, DatasetCheck):
+        return ()
+    return tuple(dict.fromkeys((*rule.other_requests(check, partition), *rule.further_requests(check, partition, Known(measured)))))
 
 
 def keyless(task: Task) -> tuple[MetricRequest, ...]:
@@ -126,9 +139,8 @@ class _Judging:
     def part(self, partition: Partition | None) -> Iterable[CheckResult]:
         """The results of one partition, one for each segment."""
         found = tuple(m for request in _own_requests(self.task, partition) for m in self.measured[request])
-        others = tuple(m for request in _other_requests(self.task, partition) for m in self.measured[request])
-        failures = tuple(dict.fromkeys(m.failure.message for m in (*found, *others) if m.failure))
-        if failures:
+        others = tuple(m for request in _other_requests(self.task, partition, self.measured) for m in self.measured[request])
+        if failures := self._failures((*found, *others)):
             return (self.error(partition, "; ".join(failures), (*found, *others)),)
         by_segment: dict[Segment, list[Measurement]] = {}
         for measurement in found:
@@ -137,6 +149,16 @@ class _Judging:
         return tuple(
             self._result(partition, segment, judgement, (*measured, *others)) for segment, measured, judgement in judged if judgement
         )
+
+    def _failures(self, measured: Iterable[Measurement]) -> tuple[str, ...]:
+        """Each text once; that of another table with its name, unless it speaks of that table or warehouse itself."""
+        said: dict[str, str] = {}
+        for m in measured:
+            if m.failure is not None:
+                table, text = m.request.table, m.failure.message
+                is_named = table == self.task.check.table or not {table.warehouse, table.name}.isdisjoint(re.findall(r"\w+", text))
+                said.setdefault(text, text if is_named else f"{table}: {text}")
+        return tuple(said.values())
 
     def pipeline(self, rule: PipelineCheck) -> CheckResult:
         """The result of a check of a pipeline; ERROR while its source cannot be read."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dqmon.core.check import DatasetCheck
-from dqmon.core.history import History
+from dqmon.core.history import History, Point
 from dqmon.core.judgement import LoadEvidence
 from dqmon.core.metric import MetricKind
 from dqmon.engine.judge import HistoryOf, Knowledge, Task, requests, windows
@@ -53,31 +54,45 @@ def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, 
         )
 
 
-def _histories_wanted(tasks: Sequence[Task], measured: Measured) -> dict[HistoryOf, tuple[HistoryKey, datetime]]:
-    """For each check, request and segment with a baseline: its key in the store, and the instant before which points count."""
-    found: dict[HistoryOf, tuple[HistoryKey, datetime]] = {}
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """A series in the store, and which of its points count: those before an instant, as far back as `span`."""
+
+    key: HistoryKey
+    before: datetime
+    span: timedelta
+
+
+def _histories_wanted(tasks: Sequence[Task], measured: Measured) -> dict[HistoryOf, _Past]:
+    """The past of each check, request and segment with a baseline."""
+    found: dict[HistoryOf, _Past] = {}
     for task in tasks:
         rule = task.check.rule
-        metric = rule.history_metric(task.check) if isinstance(rule, DatasetCheck) else None
-        if metric is None:
+        if not isinstance(rule, DatasetCheck) or (metric := rule.history_metric(task.check)) is None:
             continue
+        span = rule.history_span or HISTORY
         for window in windows(task):
             for request in requests(task, window):
                 if request.metric == metric and not (window and window.start is None):
                     before = window.start if window and window.start else task.scheduled_at
                     for measurement in measured.by_request.get(request, ()):
                         key = history_key(request, measurement.segment, task.check.id)
-                        found[task.check.id, request, measurement.segment] = (key, before)
+                        found[task.check.id, request, measurement.segment] = _Past(key, before, span)
     return found
 
 
-def _histories(connection: Connection, wanted: dict[HistoryOf, tuple[HistoryKey, datetime]]) -> dict[HistoryOf, History]:
+def _histories(connection: Connection, wanted: dict[HistoryOf, _Past]) -> dict[HistoryOf, History]:
+    """The points of each, in one statement for all that reach equally far back."""
     if not wanted:
         return {}
-    newest = max(before for _, before in wanted.values())
-    spans = firing_spans(connection, {check_id for check_id, _, _ in wanted})
-    points = history(connection, {key for key, _ in wanted.values()}, newest, newest - HISTORY, spans)
-    return {of: History(tuple(point for point in points[key] if point.at < before)) for of, (key, before) in wanted.items()}
+    incidents = firing_spans(connection, {check_id for check_id, _, _ in wanted})
+    points: dict[tuple[HistoryKey, timedelta], tuple[Point, ...]] = {}
+    for span in {past.span for past in wanted.values()}:
+        asked = [past for past in wanted.values() if past.span == span]
+        newest, oldest = (choose(past.before for past in asked) for choose in (max, min))
+        found = history(connection, {past.key for past in asked}, newest, oldest - span, incidents)
+        points |= {(key, span): kept for key, kept in found.items()}
+    return {of: History(tuple(p for p in points[past.key, past.span] if p.at < past.before)) for of, past in wanted.items()}
 
 
 def _load_evidence(connection: Connection, task: Task, now: datetime) -> LoadEvidence:

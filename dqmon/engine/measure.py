@@ -10,12 +10,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from dqmon import errors
-from dqmon.core.measurement import Failure, Measurement, MetricRequest, Partition, Scan, Segment
+from dqmon.core.measurement import Failure, FailureKind, Measurement, MetricRequest, Scan, Segment, Slice
 from dqmon.core.metric import Metric, Value
 from dqmon.core.plan import split
 from dqmon.core.table import Column, TableRef
-from dqmon.engine.planning import compile_with, failure_of, look_up, plan_scans
-from dqmon.engine.reuse import Earlier, Recall
+from dqmon.engine.fragments import Merging, Pieces, chunks
+from dqmon.engine.planning import compile_with, failure_of, look_up, scans
+from dqmon.engine.reuse import Earlier, Memory
 from dqmon.engine.rounds import Rounds
 from dqmon.engine.ways import WAYS
 from dqmon.sql.text import literal_sql
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 log = Log(__name__)
 
-Answers: TypeAlias = Mapping[tuple[Partition | None, Segment, Metric], Value]
+Answers: TypeAlias = Mapping[tuple[Slice, Segment, Metric], Value]
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class Measured:
     by_request: dict[MetricRequest, tuple[Measurement, ...]] = field(default_factory=dict)
     statements: int = 0
     columns: dict[TableRef, tuple[Column, ...]] = field(default_factory=dict)
+    pieces: dict[TableRef, Pieces] = field(default_factory=dict)
 
     @property
     def tables(self) -> frozenset[TableRef]:
@@ -46,6 +48,8 @@ class Measured:
         """Adds what was measured of other tables."""
         self.by_request.update(other.by_request)
         self.columns.update(other.columns)
+        # A later look at the same table knows nothing of what an earlier one has read.
+        self.pieces.update({table: pieces for table, pieces in other.pieces.items() if pieces.changed or table not in self.pieces})
         self.statements += other.statements
 
 
@@ -53,17 +57,17 @@ class Measured:
 class Means:
     """What measuring needs besides the warehouse.
 
-    `recall` is None where nothing may be reused; `ways` names the ways to a value that may be taken (`engine.ways`).
+    `memory` is None where nothing may be reused; `ways` names the ways to a value that may be taken (`engine.ways`).
     """
 
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
-    recall: Recall | None = None
+    memory: Memory | None = None
     ways: Collection[str] = WAYS
 
 
 def measure(warehouse: Warehouse, requests: Iterable[MetricRequest], means: Means) -> Measured:
-    """Every request gets at least one measurement, with a value or a failure. Raises StoreError only, from `recall`.
+    """Every request gets at least one measurement, with a value or a failure. Raises StoreError only, from the memory.
 
     1. Columns are looked up, so that a missing one is known before any SQL runs. 2. The rest is planned into scans, in rounds
     where a value may be had in another way than by its own statement. 3. A scan that fails is halved until the
@@ -73,9 +77,10 @@ def measure(warehouse: Warehouse, requests: Iterable[MetricRequest], means: Mean
     measuring, rounds = _Measuring(warehouse, means), Rounds((), {}, ())
     try:
         with warehouse.open() as session:
-            known = look_up(warehouse, session, wanted, means.recall, means.ways)
+            known = look_up(warehouse, session, wanted, means.memory, means.ways, means.clock())
             measuring.done.columns.update(known.columns)
-            measuring.proofs = known.proofs
+            measuring.proofs, measuring.merging = known.proofs, Merging(known.pieces)
+            measuring.done.pieces.update(known.pieces)
             measuring.reuse(known.reused)
             for request, failure in known.failures.items():
                 measuring.fail((request,), failure, ())
@@ -104,6 +109,7 @@ class _Measuring:
         self.clock = means.clock
         self.new_id = means.new_id
         self.proofs: Mapping[MetricRequest, str] = {}
+        self.merging = Merging({})
         self.done = Measured()
 
     def reuse(self, reused: Mapping[MetricRequest, tuple[Earlier, ...]]) -> None:
@@ -117,7 +123,44 @@ class _Measuring:
     def round(self, session: Session, asked: Sequence[MetricRequest]) -> None:
         """Measures all that is asked for, by as few statements as it takes."""
         missing = [request for request in asked if request not in self.done.by_request]
-        for scan, _ in plan_scans(self.warehouse, self.done.columns, missing, self.clock()):
+        self._merge(session, [request for request in missing if self.merging.takes(request)])
+        self._read(session, [request for request in missing if request not in self.done.by_request])
+
+    def _merge(self, session: Session, requests: Sequence[MetricRequest]) -> None:
+        """Measures tables in fragments as far as their values can be merged; what a fragment refuses is left to one statement."""
+        merging, used = self.merging, {request: list[Measurement]() for request in requests}
+        for needs in (merging.first, merging.second):
+            pieces = {request: tuple(needs(request)) for request in used}
+            for together in chunks(dict.fromkeys(piece for needed in pieces.values() for piece in needed)):
+                self._read(session, together)
+                merging.learn(m for piece in together for m in self.done.by_request[piece] if m.failure is None)
+            for request, needed in pieces.items():
+                used[request] += (m for piece in needed for m in self.done.by_request[piece])
+                failures = [m.failure for m in used[request] if m.failure]
+                final = [failure for failure in failures if failure.kind in (FailureKind.TIMEOUT, FailureKind.UNREACHABLE)]
+                if final:
+                    self.fail((request,), final[0], ())
+                if failures:
+                    del used[request]
+        for request, measurements in used.items():
+            if merging.can_merge(request):
+                self._take_merged(request, measurements)
+
+    def _take_merged(self, request: MetricRequest, used: Sequence[Measurement]) -> None:
+        at, scan_id = self.clock(), self.new_id()
+        own = Measurement(request, (), None, None, at, sum({m.scan_id: m.duration_s for m in used}.values()), scan_id)
+        own = replace(own, sql=tuple(dict.fromkeys(text for m in used for text in m.sql)), proof=self.proofs.get(request))
+        try:
+            merged = self.merging.merged(request)
+        except errors.TooManySegments as e:
+            self.fail((request,), failure_of(e), own.sql)
+        else:
+            way = self.merging.way(request)
+            self.done.by_request[request] = tuple(replace(own, segment=s, value=v, way=way) for s, v in merged.items())
+
+    def _read(self, session: Session, requests: Sequence[MetricRequest]) -> None:
+        """Sends the statements of requests, one after the other."""
+        for scan in scans(self.warehouse, requests):
             allowed = 2 * math.ceil(math.log2(len(scan.metrics) + 1)) + 1
             self.scan(session, scan, _Patience(allowed))
 
@@ -155,7 +198,7 @@ class _Measuring:
 
     def _catalogue(self, scan: Scan) -> Answers:
         columns = self.done.columns[scan.table]
-        return {(request.partition, (), request.metric): columns for request in scan.requests}
+        return {(request.slice, (), request.metric): columns for request in scan.requests}
 
     def _narrow(self, session: Session, scan: Scan, patience: _Patience, error: errors.WarehouseError, sql: tuple[str, ...]) -> None:
         if isinstance(error, errors.QueryTimeout):
@@ -177,8 +220,8 @@ class _Measuring:
         sql: tuple[str, ...],
     ) -> None:
         scan_id = self.new_id()
-        by_part: dict[tuple[Partition | None, Metric], list[Measurement]] = {}
-        wanted = {(request.partition, request.metric): request for request in scan.requests}
+        by_part: dict[tuple[Slice, Metric], list[Measurement]] = {}
+        wanted = {(request.slice, request.metric): request for request in scan.requests}
         for (partition, segment, metric), value in answers.items():
             request = wanted.get((partition, metric))
             if request is not None:

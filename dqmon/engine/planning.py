@@ -14,8 +14,9 @@ from dqmon.core.measurement import Failure, FailureKind, MetricRequest, Scan
 from dqmon.core.metric import MetricKind, StatementMetric
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef
-from dqmon.engine.reuse import Earlier, Recall, is_reusable
-from dqmon.engine.ways import Question, has_ways
+from dqmon.engine.fragments import Merging, Pieces, pieces
+from dqmon.engine.reuse import Earlier, Memory, is_reusable
+from dqmon.engine.ways import Question, has_ways, wants_facts
 from dqmon.sql.columns import resolve
 from dqmon.sql.compile import CompiledScan, compile_scan, fits
 from dqmon.telemetry import Log
@@ -40,42 +41,50 @@ class Outlook:
     """What is known before any table is read: its columns, why some requests cannot be measured, and what needs no scan.
 
     `proofs` has what the warehouse says of the tables of each request now; `reused` the values that still stand by it;
-    `questions` the requests that may be answered in another way than by their own statement.
+    `pieces` has the fragments of tables that are made of several; `questions` the requests that may be answered in another way than by their own statement.
     """
 
     columns: Mapping[TableRef, tuple[Column, ...]]
     failures: Mapping[MetricRequest, Failure]
     proofs: Mapping[MetricRequest, str]
     reused: Mapping[MetricRequest, tuple[Earlier, ...]]
+    pieces: Mapping[TableRef, Pieces]
     questions: Mapping[MetricRequest, Question]
 
 
 def look_up(
-    warehouse: Warehouse, session: Session, requests: Sequence[MetricRequest], recall: Recall | None, ways: Collection[str]
+    warehouse: Warehouse, session: Session, requests: Sequence[MetricRequest], memory: Memory | None, ways: Collection[str], at: datetime
 ) -> Outlook:
-    """What the catalogue and the store say of `requests`; reads no table. Raises ConnectFailed, and StoreError from `recall`."""
+    """What the catalogue and the store say of `requests` at a time; reads no table. Raises ConnectFailed, and StoreError from `memory`."""
     columns, failures = _look_up(session, requests)
     possible = [request for request in requests if request not in failures]
-    proofs = _proofs(session, possible) if recall is not None else {}
-    reused = recall(proofs) if recall is not None else {}
-    asked = [request for request in possible if request not in reused and has_ways(request, ways)]
-    facts = {table: _facts(session, table) for table in dict.fromkeys(request.table for request in asked)}
-    questions = {r: Question(r, facts[r.table], columns[r.table], warehouse.capabilities) for r in asked}
-    return Outlook(columns, failures, proofs, reused, questions)
+    proofs = _proofs(session, possible) if memory is not None else {}
+    reused = memory.recall(proofs) if memory is not None else {}
+    merging = Merging(_pieces(session, [r for r in possible if r not in reused], columns, memory) if memory is not None else {})
+    asked = [r for r in possible if r not in reused and has_ways(r, ways) and not merging.takes(r)]
+    worth = dict.fromkeys(r.table for r in asked if wants_facts(r, warehouse.capabilities))
+    facts = {table: facts_of(session, table) for table in worth}
+    questions = {r: Question(r, facts.get(r.table, NOTHING_KNOWN), columns[r.table], warehouse.capabilities, at) for r in asked}
+    return Outlook(columns, failures, proofs, reused, merging.tables, questions)
 
 
 def plan_scans(
     warehouse: Warehouse, columns: Mapping[TableRef, tuple[Column, ...]], requests: Iterable[MetricRequest], at: datetime
 ) -> tuple[tuple[Scan, CompiledScan | None], ...]:
     """The scans for `requests` with their statements; None for one that does not compile as a whole, or needs none."""
-    scans: list[tuple[Scan, CompiledScan | None]] = []
-    for scan in plan(requests, partial(fits, caps=warehouse.capabilities)):
+    found: list[tuple[Scan, CompiledScan | None]] = []
+    for scan in scans(warehouse, requests):
         try:
-            scans.append((scan, compile_with(scan, columns, warehouse, at)))
+            found.append((scan, compile_with(scan, columns, warehouse, at)))
         except errors.WarehouseError as e:
-            scans.append((scan, None))
+            found.append((scan, None))
             log.debug("scan does not compile as a whole", table=str(scan.table), error=str(e))
-    return tuple(scans)
+    return tuple(found)
+
+
+def scans(warehouse: Warehouse, requests: Iterable[MetricRequest]) -> tuple[Scan, ...]:
+    """The scans for `requests`, each as large as the engine takes it."""
+    return plan(requests, partial(fits, caps=warehouse.capabilities))
 
 
 def _look_up(
@@ -119,7 +128,26 @@ def _proofs(session: Session, requests: Iterable[MetricRequest]) -> dict[MetricR
     return found
 
 
-def _facts(session: Session, table: TableRef) -> TableFacts:
+def _pieces(
+    session: Session, requests: Iterable[MetricRequest], columns: Mapping[TableRef, tuple[Column, ...]], memory: Memory
+) -> dict[TableRef, Pieces]:
+    """The pieces of each table of a mergeable request; tables that are not made of several are left out."""
+    found: dict[TableRef, Pieces] = {}
+    for table in dict.fromkeys(r.table for r in requests if r.metric.is_mergeable and r.slice is None):
+        try:
+            fragments = session.fragments(table)
+        except errors.ConnectFailed:
+            raise
+        except errors.WarehouseError as e:
+            log.debug("no fragments", table=str(table), error=str(e))
+            continue
+        if len(fragments) > 1:
+            found[table] = pieces(fragments, columns[table], memory.fragments(table))
+    return found
+
+
+def facts_of(session: Session, table: TableRef) -> TableFacts:
+    """What is certain of the table; nothing when the catalogue cannot be asked. Raises ConnectFailed."""
     try:
         return session.facts(table)
     except errors.ConnectFailed:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dqmon.core.measurement import MetricRequest
 from dqmon.core.metric import MetricKind
 from dqmon.core.plan import plan
 from dqmon.core.result import CheckResult
@@ -23,7 +24,7 @@ def with_reproduction(
     result: CheckResult, warehouses: Mapping[str, Warehouse], columns: Mapping[TableRef, tuple[Column, ...]]
 ) -> CheckResult:
     """The result with its statement, values inlined, if it is bad and was measured by one; else as it is. Runs nothing."""
-    wanted = dict.fromkeys(m.request for m in result.measurements if m.request.metric.kind is not MetricKind.METADATA)
+    wanted = _wanted(m.request for m in result.measurements)
     if not result.verdict.is_bad or not wanted:
         return result
     home = result.measurements[0].request.table.warehouse
@@ -33,6 +34,12 @@ def with_reproduction(
     except WarehouseError:
         return result
     return replace(result, reproduce=";\n".join(_text(one, warehouses, home) for one in compiled if one))
+
+
+def _wanted(asked: Iterable[MetricRequest]) -> tuple[MetricRequest, ...]:
+    """The requests that a statement answers; of the steps of a search the last one of each side, which has the rows."""
+    found = {(r if r.metric.is_kept else (r.table, r.where)): r for r in asked if r.metric.kind is not MetricKind.METADATA}
+    return tuple(found.values())
 
 
 def _text(compiled: CompiledScan, warehouses: Mapping[str, Warehouse], home: str) -> str:

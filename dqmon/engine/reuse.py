@@ -7,14 +7,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from dqmon.core.measurement import MetricRequest, Segment
 from dqmon.core.metric import Metric, MetricKind, Value
+from dqmon.store import fragments
 from dqmon.store.recall import Kept, recall
 
 if TYPE_CHECKING:
+    from dqmon.core.table import TableRef
     from dqmon.store.database import Database
+    from dqmon.store.fragments import FragmentState
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,6 @@ class Earlier:
     value: Value
     measured_at: datetime
 
-
-Recall: TypeAlias = Callable[[Mapping[MetricRequest, str]], Mapping[MetricRequest, tuple[Earlier, ...]]]
-"""Given each request's proof, the values of those whose newest measurement was made under that very proof."""
 
 _UNSTEADY = re.compile(r"\(|\b(current|local|now|today|sysdate|random)", re.IGNORECASE)
 """Written SQL with a function or the time in it may say something else tomorrow about the same rows: in doubt, scan."""
@@ -41,22 +41,29 @@ def is_reusable(request: MetricRequest) -> bool:
     return not any(_UNSTEADY.search(text) for text in written)
 
 
-def recall_from(database: Database) -> Recall:
-    """Recalls what `database` keeps. The returned function raises StoreError."""
+class Memory:
+    """What the store keeps of earlier runs. Its methods raise StoreError."""
 
-    def remember(proofs: Mapping[MetricRequest, str]) -> Mapping[MetricRequest, tuple[Earlier, ...]]:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def recall(self, proofs: Mapping[MetricRequest, str]) -> Mapping[MetricRequest, tuple[Earlier, ...]]:
+        """Given each request's proof, the values of those whose newest measurement was made under that very proof."""
         by_proof: dict[str, list[MetricRequest]] = {}
         for request, proof in proofs.items():
             by_proof.setdefault(proof, []).append(request)
         found: dict[MetricRequest, tuple[Earlier, ...]] = {}
         if by_proof:
-            with database.read() as connection:
+            with self.database.read() as connection:
                 for proof, requests in by_proof.items():
                     kept = recall(connection, requests, proof)
                     found |= {request: tuple(map(_reader(request), rows)) for request, rows in kept.items()}
         return {request: earlier for request, earlier in found.items() if _stands(request, earlier, found)}
 
-    return remember
+    def fragments(self, table: TableRef) -> Mapping[str, FragmentState]:
+        """What was measured of each fragment of the table, by its name."""
+        with self.database.read() as connection:
+            return fragments.states(connection, table)
 
 
 def _reader(request: MetricRequest) -> Callable[[Kept], Earlier]:

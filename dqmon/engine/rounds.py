@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dqmon.core.measurement import Failure, FailureKind, Measurement, MetricRequest
+from dqmon.core.metric import MetricKind
 from dqmon.engine.ways import Answer, Question, Steps, steps
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Rounds:
             else:
                 self._end(request, end.value)
         else:
-            walk.waits = tuple(replace(request, metric=metric) for metric in metrics)
+            walk.waits = tuple(_asked(request, metric) for metric in metrics)
 
     def _end(self, request: MetricRequest, found: Answer | Failure) -> None:
         self.ended[request] = found, self._walks.pop(request).used
@@ -82,3 +83,10 @@ class Rounds:
     def _leave(self, request: MetricRequest) -> None:
         del self._walks[request]
         self._plain.append(request)
+
+
+def _asked(request: MetricRequest, metric: Metric) -> MetricRequest:
+    """A further metric of the rows of a request; a sample is one of the table, whatever rows the request is of."""
+    if metric.kind is MetricKind.SAMPLED:
+        request = replace(request, where=None, partition=None, fragment=None)
+    return replace(request, metric=metric)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,14 @@ from dqmon.core.check import Hold
 from dqmon.core.measurement import Measurement, MetricRequest
 from dqmon.core.result import CheckResult, ResultRecord, record
 from dqmon.core.table import TableRef
-from dqmon.engine.judge import Run, Task, judge, keyless, requests, windows
+from dqmon.engine.fragments import Pieces
+from dqmon.engine.judge import Run, Task, judge, keyless, missing_requests, requests, windows
 from dqmon.engine.knowledge import gather
 from dqmon.engine.measure import Means, Measured, measure
 from dqmon.engine.reproduce import with_reproduction
-from dqmon.engine.reuse import recall_from
-from dqmon.store import alerts, measurements, results, runs, schemas, slots
+from dqmon.engine.reuse import Memory
+from dqmon.sql.metrics import ColumnList
+from dqmon.store import alerts, fragments, measurements, results, runs, schemas, slots
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,6 +48,7 @@ class RunOutcome:
     statements: int
     started_at: datetime
     finished_at: datetime
+    pieces: Mapping[TableRef, Pieces] = field(default_factory=dict)
 
     @property
     def records(self) -> tuple[ResultRecord, ...]:
@@ -60,13 +63,16 @@ def evaluate(environment: Environment, run: Run, tasks: Sequence[Task], progress
     """
     clock = environment.clock if run.at is None else _still(run.at)
     started_at = environment.clock()
-    recall = recall_from(environment.database) if environment.reuses and run.at is None else None
-    measured = _measure_all(environment, tasks, Means(clock, environment.new_id, recall, environment.ways), progress)
+    memory = Memory(environment.database) if environment.reuses and run.at is None else None
+    means = Means(clock, environment.new_id, memory, environment.ways)
+    measured = _measure_all(environment, all_requests(tasks), means, progress)
+    while missing := missing_requests(tasks, measured.by_request):
+        measured.take(_measure_all(environment, missing, means, None))
     knowledge = gather(environment, tasks, measured, clock())
     judged = (result for task in tasks for result in judge(task, run, measured.by_request, knowledge, environment.new_id))
     found = tuple(with_reproduction(result, environment.warehouses, measured.columns) for result in judged)
-    every = tuple(m for group in measured.by_request.values() for m in group)
-    return RunOutcome(run, tuple(tasks), found, every, measured.statements, started_at, environment.clock())
+    every = tuple(m for request, group in measured.by_request.items() if request.metric.is_kept for m in group)
+    return RunOutcome(run, tuple(tasks), found, every, measured.statements, started_at, environment.clock(), measured.pieces)
 
 
 def _still(at: datetime) -> Callable[[], datetime]:
@@ -91,6 +97,8 @@ def commit(connection: Connection, outcomes: Sequence[RunOutcome], now: datetime
         measurements.add(connection, run.id, outcome.measurements, scheduled_at=slot, is_ad_hoc=run.is_ad_hoc)
         if not run.is_ad_hoc:
             _record_schemas(connection, outcome, now)
+            for table, pieces in outcome.pieces.items():
+                fragments.save(connection, table, pieces.to_save, pieces.names)
     added = {row.id for row in results.add(connection, tuple(record(r) for _, found in kept for r in found), now)}
     counting = [(outcome, tuple(r for r in found if r.id in added)) for outcome, found in kept if not outcome.run.is_ad_hoc]
     _advance_alerts(connection, counting, now)
@@ -106,16 +114,16 @@ def task_requests(task: Task) -> tuple[MetricRequest, ...]:
     return (*(r for window in windows(task) for r in requests(task, window)), *keyless(task))
 
 
-def by_warehouse(tasks: Iterable[Task]) -> dict[str, dict[TableRef, tuple[MetricRequest, ...]]]:
-    """The distinct requests of the tasks, by warehouse and table."""
+def by_warehouse(asked: Iterable[MetricRequest]) -> dict[str, dict[TableRef, tuple[MetricRequest, ...]]]:
+    """Requests by warehouse and table."""
     found: dict[str, dict[TableRef, list[MetricRequest]]] = {}
-    for request in all_requests(tasks):
+    for request in asked:
         found.setdefault(request.table.warehouse, {}).setdefault(request.table, []).append(request)
-    return {name: {table: tuple(asked) for table, asked in tables.items()} for name, tables in found.items()}
+    return {name: {table: tuple(group) for table, group in tables.items()} for name, tables in found.items()}
 
 
-def _measure_all(environment: Environment, tasks: Sequence[Task], means: Means, progress: Progress | None) -> Measured:
-    everything = by_warehouse(tasks)
+def _measure_all(environment: Environment, asked: Sequence[MetricRequest], means: Means, progress: Progress | None) -> Measured:
+    everything = by_warehouse(asked)
     total, done = sum(map(len, everything.values())), Measured()
     finished = 0
     for name, tables in everything.items():
@@ -146,7 +154,7 @@ def _finish_slots(connection: Connection, outcomes: Sequence[RunOutcome]) -> fro
 def _record_schemas(connection: Connection, outcome: RunOutcome, now: datetime) -> None:
     """Keeps the column lists that were measured; the first one of a table becomes its accepted schema."""
     for measurement in outcome.measurements:
-        if isinstance(measurement.value, tuple):
+        if isinstance(measurement.request.metric, ColumnList) and isinstance(measurement.value, tuple):
             schemas.record(connection, measurement.request.table, measurement.value, now)
 
 

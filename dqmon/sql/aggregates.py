@@ -10,8 +10,8 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
-from dqmon.sql.columns import NUMBERS, stored
-from dqmon.sql.conditions import is_nan
+from dqmon.sql.columns import MOMENTS, stored
+from dqmon.sql.conditions import holds_numbers, is_nan
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement
@@ -20,11 +20,18 @@ if TYPE_CHECKING:
     from dqmon.core.capabilities import Capabilities
 
 
+_INSTEAD = {
+    **dict.fromkeys(MOMENTS, "; write a range check for moments, a freshness check for their age"),
+    TypeGroup.BOOLEAN: "; write a condition check for the share of true",
+}
+"""What serves columns of other types."""
+
+
 def numbers(column: ColumnElement[Any], caps: Capabilities, aggregate: str) -> ColumnElement[Any]:
     """The column's numbers, NULL in place of NaN. Raises QueryFailed when the column's type has no numbers."""
     kind = stored(column)
-    if kind.group not in NUMBERS and kind.group is not TypeGroup.OTHER:
-        raise QueryFailed(f"column {kind.column!r} is {kind.group.value}; {aggregate} needs numbers")
+    if not holds_numbers(column, caps):
+        raise QueryFailed(f"column {kind.column!r} is {kind.type_name}; {aggregate} needs numbers{_INSTEAD.get(kind.group, '')}")
     return _WithoutNan(column) if is_nan(column, caps) else column
 
 
@@ -61,6 +68,13 @@ class _Aggregate(FunctionElement[Any]):
     type = sa.types.NullType()
 
 
+class Minimum(_Aggregate):
+    """The least value; on SQLite a text or blob if there is any, since its own minimum would pass over them."""
+
+    name = "min"
+    inherit_cache = True
+
+
 class Total(_Aggregate):
     """The sum, exact but for doubles; SQLite gives it as text."""
 
@@ -69,7 +83,7 @@ class Total(_Aggregate):
 
 
 class Average(_Aggregate):
-    """The mean. Of decimals it is a text, the number or `sum/count`: engines divide doubles, or round to a few digits."""
+    """The mean. Unless of floats it is a text, the number or `sum/count`: engines divide doubles, or round to a few digits."""
 
     name = "avg"
     inherit_cache = True
@@ -89,10 +103,17 @@ class Quantile(_Aggregate):
     inherit_cache = True
 
 
+@compiles(Minimum)
 @compiles(Total)
 @compiles(Deviation)
 def _called(element: _Aggregate, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{element.name}({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(Minimum, "sqlite")
+def _greatest_of_texts(element: Minimum, compiler: SQLCompiler, **kw: Any) -> str:
+    value = compiler.process(element.clauses, **kw)
+    return f"CASE WHEN typeof(max({value})) IN ('text', 'blob') THEN max({value}) ELSE min({value}) END"
 
 
 @compiles(Total, "sqlite")
@@ -107,7 +128,7 @@ def _registered(element: _Aggregate, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Average)
 def _quotient(element: Average, compiler: SQLCompiler, **kw: Any) -> str:
     value = compiler.process(element.clauses, **kw)
-    if stored(next(iter(element.clauses))).group is TypeGroup.DECIMAL:
+    if stored(next(iter(element.clauses))).group is not TypeGroup.FLOAT:
         return f"(CAST(sum({value}) AS VARCHAR) || '/' || CAST(count({value}) AS VARCHAR))"
     return f"avg({value})"
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
+import struct
+import sys
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,6 +14,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from dqmon.core.calendar import at_wall_time, in_zone
 from dqmon.core.table import Column, TypeGroup
 from dqmon.errors import ColumnMissing
 
@@ -22,8 +26,21 @@ if TYPE_CHECKING:
 MOMENTS = frozenset({TypeGroup.DATE, TypeGroup.TIMESTAMP, TypeGroup.TIMESTAMP_ZONED})
 NUMBERS = frozenset({TypeGroup.INTEGER, TypeGroup.DECIMAL, TypeGroup.FLOAT})
 
-_INTEGER_LIMIT = 2**63
-"""SQLite's integers have 64 bits (https://sqlite.org/datatype3.html)."""
+LARGEST_INTEGER = 2**127
+"""The first whole number above all engines' integers: DuckDB's have 128 bits with the sign
+(https://duckdb.org/docs/stable/sql/data_types/numeric)."""
+
+_INTEGER_LIMITS = {"sqlite": 2**63, "duckdb": LARGEST_INTEGER}
+"""From where on a whole number is bound as a decimal or double; SQLite's integers have 64 bits (https://sqlite.org/datatype3.html)."""
+
+_SINGLE = frozenset({"real", "FLOAT"})
+"""What PostgreSQL and DuckDB call floats of 32 bits. A limit of 0.1 means their 0.1, not the number that it is a little above."""
+
+_SINGLE_MOST = 3.4028234663852886e38
+"""The greatest of them, (2 - 2**-23) * 2**127 (IEEE 754)."""
+
+_SPANS = {"TIMESTAMP_NS": (datetime(1677, 9, 22), datetime(2262, 4, 11))}  # noqa: DTZ001 - wall time, as the column has it
+"""What a type can be compared with, when that is less than the years 1 to 9999: whole days that 64 bits of nanoseconds reach."""
 
 
 def resolve(names: Iterable[str], columns: Sequence[Column]) -> dict[str, Column]:
@@ -35,10 +52,11 @@ def resolve(names: Iterable[str], columns: Sequence[Column]) -> dict[str, Column
     found: dict[str, Column] = {}
     wrong: list[str] = []
     for name in dict.fromkeys(names):
-        alike = [column for column in columns if column.name.casefold() == name.casefold()]
         if name in exact:
             found[name] = exact[name]
-        elif len(alike) == 1:
+            continue
+        alike = [column for column in columns if column.name.casefold() == name.casefold()]
+        if len(alike) == 1:
             found[name] = alike[0]
         elif alike:
             wrong.append(f"{name!r} may be {' or '.join(repr(column.name) for column in alike)}; write the exact name")
@@ -55,22 +73,31 @@ class Stored(TypeDecorator[Any]):
     """A column's type: its group, and the zone that its timestamps without zone are read in.
 
     Instants are bound as the column has them (zoned; else wall time of `zone`; a date is midnight there) and come back
-    as aware UTC. Numbers are bound without rounding. `column` is the name for messages.
+    as aware UTC. Numbers are bound without rounding, but for floats, which get the nearest one that they hold. `column` is the
+    name for messages, `declared` the type in the engine's words.
     """
 
     impl = sa.String
     cache_ok = True
 
-    def __init__(self, group: TypeGroup = TypeGroup.OTHER, zone: str = "UTC", column: str = "") -> None:
+    def __init__(self, group: TypeGroup = TypeGroup.OTHER, zone: str = "UTC", column: str = "", declared: str = "") -> None:
         super().__init__()
         self.group = group
         self.zone = zone
         self.column = column
+        self.declared = declared
+
+    @property
+    def type_name(self) -> str:
+        """The type for people: its group, or the engine's word for what is in none."""
+        return self.declared if self.declared and self.group is TypeGroup.OTHER else self.group.value
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The engine's own type; SQLite has text for moments."""
         if self.group in MOMENTS:
             return sa.String() if dialect.name == "sqlite" else sa.DateTime(timezone=self.group is TypeGroup.TIMESTAMP_ZONED)
+        if self.group is TypeGroup.FLOAT:
+            return sa.types.NullType()
         if self.group in NUMBERS:
             # Where SQLAlchemy would turn decimals into floats, the driver is given them as they are.
             return sa.Numeric() if dialect.supports_native_decimal else sa.types.NullType()
@@ -80,17 +107,23 @@ class Stored(TypeDecorator[Any]):
         """`value` as the column has it."""
         if isinstance(value, datetime):
             return self._moment(value, dialect)
-        if isinstance(value, Decimal) and value == value.to_integral_value() and abs(value) < _INTEGER_LIMIT:
+        if not isinstance(value, Decimal):
+            return value
+        if self.group is TypeGroup.FLOAT:
+            return _nearest_float(value, is_single=self.declared in _SINGLE and dialect.name != "sqlite")
+        if value == value.to_integral_value() and value.copy_abs() < _INTEGER_LIMITS.get(dialect.name, 0):
             return int(value)  # DuckDB's largest integers fit no decimal, so that a decimal bound would fail on them.
-        return float(value) if isinstance(value, Decimal) and dialect.name == "sqlite" else value
+        return float(value) if dialect.name == "sqlite" else value
 
     def literal_processor(self, dialect: Dialect) -> Any:
         """Values inlined for people."""
 
         def inline(value: Any) -> str:
             bound = self.process_bind_param(value, dialect)
-            if isinstance(bound, bool | int | float):
+            if isinstance(bound, bool | int):
                 return str(bound)
+            if isinstance(bound, float):
+                return str(bound) if math.isfinite(bound) else f"{'-' * (bound < 0)}9e999" if dialect.name == "sqlite" else f"'{bound}'"
             if isinstance(bound, Decimal):
                 return format(bound, "f")
             return "'" + str(bound).replace("'", "''") + "'"
@@ -106,14 +139,27 @@ class Stored(TypeDecorator[Any]):
             value = datetime.fromisoformat(value)
         elif not isinstance(value, datetime) and isinstance(value, date):
             value = datetime.combine(value, time())
-        return (value if value.tzinfo else value.replace(tzinfo=ZoneInfo(self.zone))).astimezone(UTC)
+        return in_zone(value if value.tzinfo else at_wall_time(value, self.zone), UTC)
 
     def _moment(self, value: datetime, dialect: Dialect) -> Any:
-        aware = value if value.tzinfo else value.replace(tzinfo=ZoneInfo(self.zone))
-        if self.group is TypeGroup.TIMESTAMP_ZONED:
-            aware = aware.astimezone(UTC)
-            return f"{aware:%Y-%m-%d %H:%M:%S.%f}" if dialect.name == "sqlite" else aware
-        return aware.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+        aware = value if value.tzinfo else at_wall_time(value, self.zone)
+        is_zoned = self.group is TypeGroup.TIMESTAMP_ZONED
+        moment = in_zone(aware, UTC if is_zoned else ZoneInfo(self.zone))
+        if dialect.name == "sqlite":
+            return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+        if is_zoned:
+            return moment
+        least, greatest = _SPANS.get(self.declared, (datetime.min, datetime.max))  # noqa: DTZ901 - as above
+        return min(max(moment.replace(tzinfo=None), least), greatest)
+
+
+def _nearest_float(value: Decimal, *, is_single: bool) -> float:
+    """The float of 64 or 32 bits that is nearest; finite for a finite value."""
+    if not value.is_finite():
+        return float(value)
+    most = _SINGLE_MOST if is_single else sys.float_info.max
+    found = min(max(float(value), -most), most)
+    return float(struct.unpack("f", struct.pack("f", found))[0]) if is_single else found
 
 
 def stored(element: sa.ColumnElement[Any]) -> Stored:

@@ -8,6 +8,8 @@
 | QUERY | the metric's own over `(the user's query)` |
 | ROWS | the metric's own over the table, with a limit |
 | BINNED | the metric's own grouping, within segments and bucket |
+| EXTREMES | as AGGREGATE, in a statement of its own |
+| SAMPLED | `select metrics from (select … from table limit …)` |
 
 With segments or partitions, `from` is a subquery that gives them names, so that GROUP BY repeats no parameters.
 """
@@ -21,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from dqmon.core.measurement import Partition, Scan, Segment
+from dqmon.core.measurement import Scan, Segment, Slice
 from dqmon.core.metric import (
+    SAMPLE,
     AggregateMetric,
     BinnedMetric,
     GroupedMetric,
@@ -30,11 +33,13 @@ from dqmon.core.metric import (
     MetricKind,
     QueryMetric,
     RowsMetric,
+    SampledMetric,
     StatementMetric,
     Value,
 )
 from dqmon.core.table import Column
 from dqmon.errors import TooManySegments
+from dqmon.sql.keys import exact_key
 from dqmon.sql.raw import query
 from dqmon.sql.source import COUNT, OUTSIDE, Source, other_rows
 from dqmon.sql.tables import NamedTable, typed
@@ -51,34 +56,36 @@ class CompiledScan:
 
     scan: Scan
     statement: Select[tuple[object, ...]]
-    buckets: tuple[Partition, ...] = field(default=())
+    buckets: Mapping[str, Slice] = field(default_factory=dict)
     columns: tuple[Column, ...] = field(default=())
 
-    def decode(self, rows: Sequence[tuple[object, ...]]) -> Mapping[tuple[Partition | None, Segment, Metric], Value]:
-        """The value of each metric for each partition asked for and segment.
+    def decode(self, rows: Sequence[tuple[object, ...]]) -> Mapping[tuple[Slice, Segment, Metric], Value]:
+        """The value of each metric for each partition or fragment asked for and segment.
 
-        What no row speaks of has the metric's value of no rows: each partition for each segment seen anywhere, and one
+        What no row speaks of has the metric's value of no rows: each of these for each segment seen anywhere, and one
         empty segment when there is none at all. Raises TooManySegments, and QueryFailed for values that are none.
         """
         scan, width = self.scan, len(self.scan.segment_by)
         if scan.kind is MetricKind.QUERY:
             asked = _query_of(scan)
-            return {(partition, (), asked): asked.answer(rows) for partition in scan.partitions or (None,)}
+            return {(partition, (), asked): asked.answer(rows) for partition in scan.slices}
         if scan.kind is MetricKind.ROWS:
-            return {(request.partition, (), request.metric): _rows_of(scan).answer(rows, self.columns) for request in scan.requests}
-        found: dict[tuple[Partition | None, Segment], list[tuple[object, ...]]] = {}
+            return {(request.slice, (), request.metric): _rows_of(scan).answer(rows, self.columns) for request in scan.requests}
+        found: dict[tuple[Slice, Segment], list[tuple[object, ...]]] = {}
         for row in rows:
             segment = tuple(zip(scan.segment_by, (None if v is None else str(v) for v in row[:width]), strict=True))
             if len(self.buckets) < 2:  # noqa: PLR2004 - no bucket column
-                found.setdefault((next(iter(self.buckets), None), segment), []).append(row[width:])
+                found.setdefault((next(iter(self.buckets.values()), None), segment), []).append(row[width:])
             elif row[width] != OUTSIDE:
-                found.setdefault((self.buckets[int(str(row[width]))], segment), []).append(row[width + 1 :])
+                found.setdefault((self.buckets[str(row[width])], segment), []).append(row[width + 1 :])
         segments = dict.fromkeys(segment for _, segment in found)
         if len(segments) > scan.max_segments:
             raise TooManySegments(self._too_many(len(segments), len(rows)))
-        for partition in scan.partitions or (None,):
-            for segment in segments or ((),):
-                found.setdefault((partition, segment), [])
+        spoken = {rows_of for rows_of, _ in found}
+        for rows_of in scan.slices:
+            # Segments of a fragment are only its own: what is kept of it must not depend on the other fragments.
+            for segment in (segments if not scan.fragments else ()) or (() if rows_of in spoken else ((),)):
+                found.setdefault((rows_of, segment), [])
         return {(*part, metric): value for part, answered in found.items() for metric, value in _values(scan.metrics, answered)}
 
     def _too_many(self, count: int, rows: int) -> str:
@@ -100,7 +107,7 @@ def row_limit(scan: Scan) -> int:
     """Rows that prove that there are too many segments: one more than as many in each bucket, with that of the rest."""
     first = scan.metrics[0]
     bins = first.most_bins if isinstance(first, BinnedMetric) else 1
-    return (scan.max_segments * (len(scan.partitions) + 1 if scan.partitions else 1) + 1) * bins
+    return (scan.max_segments * (1 if scan.slices == (None,) else len(scan.slices) + 1) + 1) * bins
 
 
 def compile_scan(
@@ -130,6 +137,8 @@ def compile_scan(
             listed = _rows_of(scan)
             select = listed.select(source.columns or typed({c.name: c for c in columns}, scan.naive_timezone), caps, at)
             statement = select.select_from(source.table).where(*source.where).limit(listed.limit + 1)
+        case MetricKind.SAMPLED:
+            statement = _sampled(source, at)
         case _:
             statement = _aggregate(source, at)
     if scan.segment_by:
@@ -150,6 +159,13 @@ def _aggregate(source: Source, at: datetime) -> Select[Any]:
     return _select(source.groups_of(rows), [metric.expression(known, source.caps, at) for metric in metrics], rows)
 
 
+def _sampled(source: Source, at: datetime) -> Select[Any]:
+    metrics = [metric for metric in source.scan.metrics if isinstance(metric, SampledMetric)]
+    rows = source.rows(SAMPLE)
+    known = {name: rows.c[label] for name, label in source.labels.items()}
+    return _select((), [metric.expression(known, source.caps, at) for metric in metrics], rows)
+
+
 def _query_of(scan: Scan) -> QueryMetric:
     (metric,) = (metric for metric in scan.metrics if isinstance(metric, QueryMetric))
     return metric
@@ -163,7 +179,7 @@ def _rows_of(scan: Scan) -> RowsMetric:
 def _grouped(source: Source, caps: Capabilities) -> Select[Any]:
     metrics = [metric for metric in source.scan.metrics if isinstance(metric, GroupedMetric)]
     rows = source.rows()
-    keys = {name: rows.c[label] for name, label in source.labels.items()}
+    keys = {name: exact_key(rows.c[label]).label(label) for name, label in source.labels.items()}
     groups = source.groups_of(rows)
     counted = sa.select(*groups, *keys.values(), sa.func.count().label(COUNT)).group_by(*groups, *keys.values()).subquery("dq_keys")
     inner = {name: counted.c[label] for name, label in source.labels.items()}
@@ -197,6 +213,8 @@ def fits(scan: Scan, caps: Capabilities) -> bool:
 
 
 def _leaves(value: object) -> int:
-    """The plain values in a metric, doubled (a condition and its opposite), and two for the time of measuring."""
-    names = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]
-    return 2 + sum(2 * len(item) if isinstance(item := getattr(value, name), tuple) else 2 for name in names)
+    """The plain values in a metric or a field of one, doubled (a condition and its opposite), and two for the time of measuring."""
+    if isinstance(value, Metric):
+        names = (name for base in type(value).__mro__ for name in getattr(base, "__slots__", ()))
+        return 2 + sum(_leaves(getattr(value, name)) for name in names)
+    return 2 * len(value) if isinstance(value, tuple) else 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -10,26 +11,29 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from dqmon.core.calendar import at_wall_time
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
 from dqmon.sql.columns import NUMBERS, bound, stored
+from dqmon.sql.grids import grid_of
 from dqmon.sql.instant import instant
 from dqmon.sql.texts import exact_text, folded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy.sql import ColumnElement
     from sqlalchemy.sql.compiler import SQLCompiler
 
     from dqmon.core.capabilities import Capabilities
+    from dqmon.sql.columns import Stored
 
 MissingValue: TypeAlias = str | int | float | Decimal | bool
 
 
 def count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    """Rows for which the condition is true; 0 for no rows. All engines have this form."""
-    return sa.func.count(sa.case((condition, sa.literal_column("1"))))
+    """Rows for which the condition is true; 0 for no rows."""
+    return _CountWhere(condition)
 
 
 def is_missing(
@@ -67,39 +71,54 @@ def is_outside(
     high: Decimal | str | datetime | None,
     exclusive: Literal["min", "max", "both"] | None,
 ) -> ColumnElement[bool]:
-    """True when a value that is not NULL is below `low` or above `high`, or equal to a bound that is exclusive."""
-    tests: list[ColumnElement[bool]] = []
+    """True when a value that is not NULL is below `low` or above `high`, or equal to a bound that is exclusive.
+
+    Where a column of numbers may hold texts, these are outside, too.
+    """
+    is_of_numbers = isinstance(low if low is not None else high, Decimal)
+    tests: list[ColumnElement[bool]] = [_is_no_number(column)] if is_of_numbers and not caps.has_typed_columns else []
     if low is not None:
-        value, limit = _comparable(column, caps, low)
-        tests.append(value <= limit if exclusive in ("min", "both") else value < limit)
+        tests.append(_compared(column, caps, operator.le if exclusive in ("min", "both") else operator.lt, low))
     if high is not None:
-        value, limit = _comparable(column, caps, high)
-        tests.append(value >= limit if exclusive in ("max", "both") else value > limit)
+        tests.append(_compared(column, caps, operator.ge if exclusive in ("max", "both") else operator.gt, high))
     return sa.or_(sa.false(), *tests)
 
 
-def _comparable(
-    column: ColumnElement[Any], caps: Capabilities, limit: Decimal | str | datetime
-) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Both sides of a comparison with `limit`; QueryFailed when the column's type has no such order."""
-    group = stored(column).group
+def _compared(
+    column: ColumnElement[Any], caps: Capabilities, compare: Callable[[Any, Any], Any], limit: Decimal | str | datetime
+) -> ColumnElement[bool]:
+    """The column compared with `limit`; QueryFailed when its type has no such order."""
+    kind = stored(column)
     if isinstance(limit, str | datetime):
         value = instant(column, caps)
-        return value, bound(_moment(limit, stored(column).zone), value)
-    if group not in NUMBERS and group is not TypeGroup.OTHER:
-        raise QueryFailed(f"column {stored(column).column!r} is {group.value}; it cannot be compared with the number {limit}")
-    return column, bound(limit, column)
+        return compare(value, bound(moment(limit, kind.zone), value))  # type: ignore[no-any-return]  # an operator
+    if not holds_numbers(column, caps):
+        raise QueryFailed(f"column {kind.column!r} is {kind.type_name}; it cannot be compared with the number {limit}")
+    if (grid := grid_of(kind)) is not None and caps.has_typed_columns:
+        limit = grid.at_least(limit) if compare in (operator.lt, operator.ge) else grid.at_most(limit)
+        if limit.is_infinite():
+            return sa.true() if compare(0, limit) else sa.false()
+    return compare(column, bound(limit, column))  # type: ignore[no-any-return]  # as above
 
 
-def _moment(text: str | datetime, zone: str) -> datetime:
+def holds_numbers(column: ColumnElement[Any], caps: Capabilities) -> bool:
+    """True when the column's type is one of numbers, or may be."""
+    group = stored(column).group
+    return group in NUMBERS or (group is TypeGroup.OTHER and not caps.has_typed_columns)
+
+
+def _is_no_number(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """True for a text or blob: SQLite, which alone keeps them among numbers, sorts them above all of these."""
+    return sa.func.typeof(column).in_([sa.literal_column("'text'"), sa.literal_column("'blob'")])
+
+
+def moment(text: str | datetime, zone: str) -> datetime:
     """The instant of an ISO text; without zone it is read as the column's own values are."""
-    from zoneinfo import ZoneInfo
-
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else text
     except ValueError as e:
         raise QueryFailed(f"{text!r} is no ISO date or timestamp, such as 2026-01-31 or 2026-01-31T12:00:00Z") from e
-    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
+    return found if found.tzinfo else at_wall_time(found, zone)
 
 
 def is_one_of(
@@ -107,21 +126,21 @@ def is_one_of(
 ) -> ColumnElement[bool]:
     """Equality with one of the values, read as the column's type is; NULL for NULL.
 
-    Numbers compare exactly, moments as instants, booleans also with 0 and 1 (and numbers also with true and false), all
-    else as text, character by character or without case. A value that the type cannot hold is never equal.
+    Numbers compare exactly (floats also with "Infinity"), moments as instants, booleans also with 0 and 1 (and numbers also with
+    true and false), all else as text, character by character or without case. A value that the type cannot hold is never equal.
     """
-    group = stored(column).group
+    kind = stored(column)
     texts = [_plain(value) for value in values]
-    match group:
+    match kind.group:
         case TypeGroup.BOOLEAN:
             numbers = {_number(text) for text in texts}
             return column.in_([bound(value, column) for value in (False, True) if int(value) in numbers])
         case TypeGroup.INTEGER | TypeGroup.DECIMAL | TypeGroup.FLOAT:
-            held = [n for text in texts if (n := _number(text)) is not None and (group is not TypeGroup.INTEGER or n % 1 == 0)]
+            held = [number for text in texts if (number := _number(text)) is not None and _can_hold(kind, number, caps)]
             return column.in_([bound(number, column) for number in held])
         case TypeGroup.DATE | TypeGroup.TIMESTAMP | TypeGroup.TIMESTAMP_ZONED:
             value = instant(column, caps)
-            return value.in_([bound(_moment(text, stored(column).zone), value) for text in texts if _is_iso(text)])
+            return value.in_([bound(moment(text, kind.zone), value) for text in texts if _is_iso(text)])
         case _:
             text, plain = folded(exact_text(column), texts) if ignore_case else (exact_text(column), texts)
             return text.in_([sa.literal(value, sa.String()) for value in plain])
@@ -137,7 +156,14 @@ def _number(text: str) -> Decimal | None:
         number = Decimal({"true": "1", "false": "0"}.get(text, text))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return None if number.is_nan() else number
+
+
+def _can_hold(kind: Stored, number: Decimal, caps: Capabilities) -> bool:
+    if not number.is_finite():
+        return kind.group is TypeGroup.FLOAT
+    grid = grid_of(kind)
+    return grid is None or not caps.has_typed_columns or grid.holds(number)
 
 
 def _is_iso(value: str) -> bool:
@@ -150,6 +176,19 @@ def _is_iso(value: str) -> bool:
 
 def _text(column: ColumnElement[Any]) -> ColumnElement[str]:
     return column if stored(column).group is TypeGroup.TEXT else sa.cast(column, sa.Text())
+
+
+class _CountWhere(FunctionElement[int]):
+    """One element instead of SQLAlchemy's four for a function, a case, its condition and its value: most metrics are made of it."""
+
+    type = sa.Integer()
+    inherit_cache = True
+    name = "count_where"
+
+
+@compiles(_CountWhere)
+def _count_case(element: _CountWhere, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"count(CASE WHEN ({compiler.process(element.clauses, **kw)}) THEN 1 END)"
 
 
 class _IsNan(FunctionElement[bool]):

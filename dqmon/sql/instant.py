@@ -8,7 +8,8 @@
 | text (engines without timestamps) | ISO 8601 with zone, else wall time there; numbers are Unix seconds |
 
 Comparisons keep the column bare, so that indexes and partitions of the engine still serve; what is compared with is
-converted instead (`columns.Stored`).
+converted instead (`columns.Stored`). Wall times are compared as such, so that a clock that goes back makes one hour of two;
+as instants they are the later of their readings (`core.calendar.at_wall_time`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 TEXT_INSTANT = "dqmon_instant"
 """The function (text or number, zone) that an engine without timestamps is given: `YYYY-MM-DD HH:MM:SS.ffffff` in UTC."""
 
+TEXT_WALL = "dqmon_wall"
+"""The same on the clock of the zone."""
+
 
 def instant(column: ColumnElement[Any], caps: Capabilities) -> ColumnElement[Any]:
     """The column as something that compares with aware datetimes and comes back as aware UTC.
@@ -42,14 +46,16 @@ def instant(column: ColumnElement[Any], caps: Capabilities) -> ColumnElement[Any
     if kind.group in MOMENTS and caps.has_typed_timestamps:
         return column
     if caps.has_typed_timestamps or kind.group is TypeGroup.BOOLEAN:
-        raise QueryFailed(f"column {kind.column!r} is {kind.group.value}; a date or timestamp is needed")
+        raise QueryFailed(f"column {kind.column!r} is {kind.type_name}; a date or timestamp is needed")
     zone = sa.literal(kind.zone, sa.String())
-    return sa.Function(TEXT_INSTANT, column, zone, type_=Stored(TypeGroup.TIMESTAMP_ZONED, "UTC", kind.column))
+    if kind.group is TypeGroup.TIMESTAMP_ZONED:
+        return sa.Function(TEXT_INSTANT, column, zone, type_=Stored(kind.group, "UTC", kind.column))
+    return sa.Function(TEXT_WALL, column, zone, type_=Stored(TypeGroup.TIMESTAMP, kind.zone, kind.column))
 
 
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[Any]:
-    """`end` − `start` in seconds, of two columns that `instant` gave; NULL when one of them is."""
-    return _SecondsBetween(_utc(start), _utc(end))
+    """`end` − `start` in seconds, of two columns that `instant` gave; NULL when one of them is, or is infinite."""
+    return _SecondsBetween(in_utc(start), in_utc(end))
 
 
 class _SecondsBetween(FunctionElement[Any]):
@@ -60,19 +66,35 @@ class _SecondsBetween(FunctionElement[Any]):
     name = "seconds_between"
 
 
-def _utc(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A naive value with its zone applied: `timezone(zone, timestamp)` as PostgreSQL and DuckDB have it."""
+class _InUtc(FunctionElement[Any]):
+    """A wall time and the zone that it is read in, as an instant."""
+
+    inherit_cache = True
+    name = "in_utc"
+
+
+def in_utc(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A naive value with its zone applied."""
     kind = stored(value)
-    if kind.group is TypeGroup.TIMESTAMP_ZONED:
-        return value
-    wall = sa.cast(value, sa.TIMESTAMP())
-    return sa.func.timezone(sa.literal(kind.zone, sa.String()), wall)
+    return value if kind.group is TypeGroup.TIMESTAMP_ZONED else _InUtc(value, sa.literal(kind.zone, sa.String()))
+
+
+@compiles(_InUtc)
+def _timezone(element: _InUtc, compiler: SQLCompiler, **kw: Any) -> str:
+    value, zone = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"timezone({zone}, CAST({value} AS TIMESTAMP))"
+
+
+@compiles(_InUtc, "sqlite")
+def _text_in_utc(element: _InUtc, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{TEXT_INSTANT}({compiler.process(element.clauses, **kw)})"
 
 
 @compiles(_SecondsBetween)
 def _subtract(element: _SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
     start, end = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"(extract(epoch from {end}) - extract(epoch from {start}))"
+    # From or to an infinite moment PostgreSQL has infinite seconds, DuckDB none.
+    return f"CASE WHEN isfinite({start}) AND isfinite({end}) THEN extract(epoch from {end}) - extract(epoch from {start}) END"
 
 
 @compiles(_SecondsBetween, "sqlite")

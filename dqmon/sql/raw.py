@@ -102,6 +102,8 @@ def quoted_names(text: str) -> tuple[str, ...]:
     They have to be looked up: SQLite takes a misspelt one for a text (https://sqlite.org/quirks.html, section 8), so that
     `"amuont" > 0` would be true of every row.
     """
+    if not text:
+        return ()
     from sqlglot import exp
 
     for grammar in _GRAMMARS:

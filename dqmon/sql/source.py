@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from dqmon.core.capabilities import Capabilities
-from dqmon.core.measurement import Partition, Scan
+from dqmon.core.measurement import Scan, Slice
 from dqmon.core.metric import OtherTable
 from dqmon.core.table import Column
 from dqmon.sql.columns import bound, resolve
 from dqmon.sql.instant import instant
-from dqmon.sql.raw import condition
-from dqmon.sql.tables import NamedTable, typed
+from dqmon.sql.raw import condition, quoted_names
+from dqmon.sql.tables import FRAGMENT, FragmentedTable, NamedTable, typed
+from dqmon.sql.texts import exact_text
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement, FromClause, Subquery
@@ -31,28 +32,30 @@ class Source:
     """The rows of one scan. Raises ColumnMissing, UnsafeSql, and QueryFailed for a partition column without instants.
 
     `columns` are the metrics' columns by declared name, `labels` their names in `rows`, `groups` the labelled segments and
-    partition bucket, `buckets` what the bucket numbers mean: the partitions, the one of NULL keys last. A single partition
-    needs no bucket: the condition says all.
+    bucket, `buckets` what the bucket's values mean: numbers for partitions, the one of NULL keys last, names for fragments. A
+    single one needs no bucket: condition or table says all.
     """
 
     def __init__(self, scan: Scan, columns: Sequence[Column], caps: Capabilities) -> None:
         self.scan = scan
         self.caps = caps
-        self.table = NamedTable(scan.table)
+        self.table = FragmentedTable(scan.table, scan.fragments, columns) if scan.fragments else NamedTable(scan.table)
         names = dict.fromkeys(name for metric in scan.metrics for name in metric.columns)
         key = [scan.partitions[0].column] if scan.partitions else []
         found = typed(resolve((*names, *scan.segment_by, *key), columns), scan.naive_timezone)
         self.columns = {name: found[name] for name in names}
         # Numbered, since names that differ in case alone, or a column called "true", are no names in a subquery.
         self.labels = {name: f"dq_column{index}" for index, name in enumerate(names)}
-        self.where = [condition(scan.where, caps.grammar)] if scan.where else []
-        self.buckets: tuple[Partition, ...] = ()
-        groups = [sa.cast(found[name], sa.Text()).label(f"dq_segment{i}") for i, name in enumerate(scan.segment_by)]
+        self.where = _filter(scan.where, columns, caps)
+        self.buckets: dict[str, Slice] = {fragment.name: fragment for fragment in scan.fragments}
+        groups = [exact_text(found[name]).label(f"dq_segment{i}") for i, name in enumerate(scan.segment_by)]
+        if len(self.buckets) > 1:
+            groups.append(sa.literal_column(FRAGMENT, sa.String()).label("dq_bucket"))
         for name in key:
             column = found[name]
             dated = [(p.start, p.end, p) for p in scan.partitions if p.start is not None and p.end is not None]
             null = [p for p in scan.partitions if p.start is None]
-            self.buckets = (*(partition for *_, partition in dated), *null)
+            self.buckets = {str(index): partition for index, partition in enumerate((*(p for *_, p in dated), *null))}
             spans = [_within(instant(column, caps), start, end) for start, end, _ in dated]
             hull = [_within(instant(column, caps), min(d[0] for d in dated), max(d[1] for d in dated))] if dated else []
             self.where.append(sa.or_(*hull, *(column.is_(None) for _ in null)))
@@ -60,14 +63,22 @@ class Source:
                 groups.append(_bucket(spans, column).label("dq_bucket"))
         self.groups = tuple(groups)
 
-    def rows(self, *, declared: bool = False) -> Subquery:
-        """The rows with the metrics' columns and the groups; columns by `labels`, or by their `declared` names."""
+    def rows(self, limit: int | None = None, *, declared: bool = False) -> Subquery:
+        """The rows, or the first ones, with the metrics' columns and the groups; columns by `labels`, or by their `declared` names."""
         columns = [column.label(name if declared else self.labels[name]) for name, column in self.columns.items()]
-        return sa.select(*columns, *self.groups).select_from(self.table).where(*self.where).subquery("dq_rows")
+        return sa.select(*columns, *self.groups).select_from(self.table).where(*self.where).limit(limit).subquery("dq_rows")
 
     def groups_of(self, rows: FromClause) -> list[ColumnElement[Any]]:
         """The segments and the bucket, as columns of a subquery that has them."""
         return [rows.c[group.name] for group in self.groups]
+
+
+def _filter(where: str | None, columns: Sequence[Column], caps: Capabilities) -> list[ColumnElement[bool]]:
+    """The condition, if there is one; ColumnMissing for a name in quotes that is no column, which SQLite would take for a text."""
+    if not where:
+        return []
+    resolve(quoted_names(where), columns)
+    return [condition(where, caps.grammar)]
 
 
 def _within(key: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
@@ -84,6 +95,6 @@ def _bucket(spans: Sequence[ColumnElement[bool]], key: ColumnElement[Any]) -> Co
 def other_rows(other: OtherTable, columns: Sequence[Column], source: Source) -> Subquery:
     """The filtered rows of a further table, its columns by their declared names."""
     found = typed(resolve(other.columns, columns), source.scan.naive_timezone)
-    tests = [condition(other.where, source.caps.grammar)] if other.where else []
+    tests = _filter(other.where, columns, source.caps)
     labelled = (column.label(name) for name, column in found.items())
     return sa.select(*labelled).select_from(NamedTable(other.table)).where(*tests).subquery("dq_other")

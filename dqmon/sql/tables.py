@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
+from dqmon.core.fragment import Fragment
 from dqmon.core.table import Column, TableRef
 from dqmon.sql.columns import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -34,9 +35,48 @@ def _quoted(element: NamedTable, compiler: SQLCompiler, *, asfrom: bool = False,
     return ".".join(map(quote, element.parts)) if asfrom or ashint else ""
 
 
+class FragmentedTable(sa.TableClause):
+    """Some fragments of a table as one: the table's columns by its types, and `dq_fragment`, the fragment's name."""
+
+    inherit_cache = False
+
+    def __init__(self, ref: TableRef, fragments: Sequence[Fragment], columns: Sequence[Column]) -> None:
+        super().__init__(ref.name)
+        self.fragments = fragments
+        self.stored = columns
+
+
+FRAGMENT = "dq_fragment"
+
+
+@compiles(FragmentedTable)
+def _union(element: FragmentedTable, compiler: SQLCompiler, *, asfrom: bool = False, ashint: bool = False, **kw: Any) -> str:
+    del kw
+    quote = compiler.preparer.quote_identifier
+    names = ", ".join(quote(column.name) for column in element.stored)
+    tables = ((fragment.name, ".".join(map(quote, fragment.place))) for fragment in element.fragments)
+    selects = (f"SELECT {names}, {_text(name)} AS {FRAGMENT} FROM {table}" for name, table in tables)
+    return f"({' UNION ALL '.join(selects)}) AS {quote(element.name)}" if asfrom or ashint else ""
+
+
+@compiles(FragmentedTable, "duckdb")
+def _files(element: FragmentedTable, compiler: SQLCompiler, *, asfrom: bool = False, ashint: bool = False, **kw: Any) -> str:
+    # The casts are what the view over all files does with a file whose types differ from the first one's.
+    del kw
+    quote = compiler.preparer.quote_identifier
+    columns = ", ".join(f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" for c in element.stored)
+    files = ", ".join(_text(path) for fragment in element.fragments for path in fragment.place)
+    source = f"SELECT {columns}, filename AS {FRAGMENT} FROM read_parquet([{files}], filename = true, can_have_nan = true)"
+    return f"({source}) AS {quote(element.name)}" if asfrom or ashint else ""
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
 def typed(columns: Mapping[str, Column], zone: str) -> dict[str, sa.ColumnElement[Any]]:
     """The elements of found columns (`columns.resolve`), by the names they were asked for."""
     return {
-        name: sa.column(sa.sql.quoted_name(column.name, quote=True), Stored(column.group, zone, column.name))
+        name: sa.column(sa.sql.quoted_name(column.name, quote=True), Stored(column.group, zone, column.name, column.type))
         for name, column in columns.items()
     }

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from dqmon.core.histogram import Histogram
 from dqmon.core.history import Point
 from dqmon.core.measurement import FailureKind, segment_key
 from dqmon.core.plain import plain
@@ -48,8 +50,8 @@ measurements = sa.Table(
     sa.Column("partition_end", Instant, comment="exclusive"),
     sa.Column("partition", SafeText, nullable=False, comment="start/end; null: rows with a NULL key; empty: the whole table"),
     sa.Column("described_at", Instant, nullable=False, comment="the time that the value describes: partition start, else scheduled_at"),
-    sa.Column("value", sa.Double, comment="NULL: nothing to measure, not a number, or failed"),
-    sa.Column("value_text", SafeText, comment="the exact value: decimals, timestamps, texts, NaN"),
+    sa.Column("value", sa.Double, comment="of a histogram its rows; NULL: nothing to measure, not a number, or failed"),
+    sa.Column("value_text", SafeText, comment="the exact value: decimals, timestamps, texts, NaN, histograms"),
     sa.Column("failure", Choice(FailureKind), comment="why there is no value"),
     sa.Column("failure_message", SafeText),
     sa.Column("scheduled_at", Instant, nullable=False),
@@ -132,20 +134,21 @@ def history(
     Points are current values with since <= described_at < before, the newest POINTS of each series. `incidents` are the
     spans in which each check's data alert fired (`alerts.firing_spans`): a point whose slot lay in one is `is_excluded`.
     """
-    found: dict[tuple[str, str], list[tuple[datetime, float, datetime]]] = defaultdict(list)
+    found: dict[tuple[str, str], list[tuple[datetime, float, str | None, datetime]]] = defaultdict(list)
     for part in chunks(sorted({key.series for key in keys})):
-        for name, segment, at, value, slot in connection.execute(_points(part, before, since or _EVER)):
-            found[name, segment].append((at, value, slot))
+        for name, segment, at, value, text, slot in connection.execute(_points(part, before, since or _EVER)):
+            found[name, segment].append((at, value, text, slot))
     spans = incidents or {}
     return {
         key: tuple(
-            Point(at, value, _is_inside(slot, spans.get(key.check_id, ()))) for at, value, slot in sorted(found[key.series, key.segment])
+            Point(at, value, _is_inside(slot, spans.get(key.check_id, ())), text)
+            for at, value, text, slot in sorted(found[key.series, key.segment], key=itemgetter(0))
         )
         for key in keys
     }
 
 
-def _points(names: Sequence[str], before: datetime, since: datetime) -> sa.Select[str, str, datetime, float, datetime]:
+def _points(names: Sequence[str], before: datetime, since: datetime) -> sa.Select[str, str, datetime, float, str | None, datetime]:
     m, older = measurements.c, measurements.alias("older").c
     wanted = sa.values(sa.column("series", SafeText), name="wanted").data([(name,) for name in names]).cte()
     nth = (
@@ -161,7 +164,7 @@ def _points(names: Sequence[str], before: datetime, since: datetime) -> sa.Selec
     # be computed for each row.
     is_recent = m.described_at >= sa.func.coalesce(nth, sa.literal(since, Instant))
     return (
-        sa.select(m.series, m.segment, m.described_at, m.value, m.scheduled_at)
+        sa.select(m.series, m.segment, m.described_at, m.value, m.value_text, m.scheduled_at)
         .select_from(wanted.join(measurements, (m.series == wanted.c.series) & is_recent))
         .where(m.described_at < before, m.is_current, m.value.is_not(None))
     )
@@ -234,6 +237,8 @@ def _number_and_text(value: Value) -> tuple[float | None, str | None]:
                 return None, str(value)
             is_exact = number == value and not isinstance(value, Decimal)
             return (number if math.isfinite(number) else None), (None if is_exact and math.isfinite(number) else str(value))
+        case Histogram():
+            return float(value.rows), str(value)
         case tuple():
             return None, json.dumps([[column.name, column.type, column.nullable] for column in value], ensure_ascii=False)
         case _:

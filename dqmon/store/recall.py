@@ -52,3 +52,18 @@ def recall(connection: Connection, requests: Collection[MetricRequest], proof: s
                 if row.failure is None and row.proof == proof:
                     found[request].append(kept)
     return {request: tuple(kept) for request, kept in found.items() if kept}
+
+
+def durations(connection: Connection, requests: Collection[MetricRequest]) -> dict[MetricRequest, float]:
+    """Seconds that the statement behind each request took when its table was last read; without one that never was."""
+    m = measurements.c
+    by_series: dict[str, list[MetricRequest]] = {}
+    for request in requests:
+        by_series.setdefault(series(request), []).append(request)
+    found: dict[MetricRequest, float] = {}
+    for part in chunks(sorted(by_series)):
+        read = m.series.in_(part) & m.reused_from.is_(None) & m.failure.is_(None) & (m.duration_s > 0)
+        last = sa.select(sa.func.max(m.id)).where(read).group_by(m.series)
+        for row in connection.execute(sa.select(m.series, m.duration_s).where(m.id.in_(last))):
+            found |= dict.fromkeys(by_series[row.series], row.duration_s)
+    return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,10 +14,13 @@ from pydantic import Field, field_validator, model_validator
 
 from dqmon.core.capabilities import Capabilities
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
+from dqmon.core.fragment import Fragment
 from dqmon.core.options import ProjectPath, WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ConnectFailed, PermissionDenied, TableMissing, WarehouseBusy, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
+from dqmon.warehouses.base.duckdb_catalogue import COLUMNS, CONSTRAINTS, VIEWS, Tables, columns, tables
+from dqmon.warehouses.base.parquet_footers import footers, footers_sql
 from dqmon.warehouses.base.session import missing_file, one_line, refused
 from dqmon.warehouses.base.stamps import files_proof
 
@@ -32,7 +36,9 @@ _READERS = {
 """By the ending of the file's name."""
 
 _GROUPS = (
-    (r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?", TypeGroup.INTEGER),
+    (r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BIGNUM", TypeGroup.INTEGER),
+    # What DuckDB calls a column of a file or frame that has nothing but NULL: any type would do.
+    (r'"NULL"', TypeGroup.INTEGER),
     (r"DECIMAL.*", TypeGroup.DECIMAL),
     (r"FLOAT|DOUBLE", TypeGroup.FLOAT),
     (r"VARCHAR|ENUM\(.*", TypeGroup.TEXT),
@@ -41,6 +47,15 @@ _GROUPS = (
     (r"TIMESTAMP(_S|_MS|_NS)?", TypeGroup.TIMESTAMP),
     (r"TIMESTAMP WITH TIME ZONE", TypeGroup.TIMESTAMP_ZONED),
 )
+
+
+_SINGLY = 15
+"""Tables whose columns are looked up one by one, 1 ms each, before those of all tables are read at once."""
+
+
+@lru_cache(1_024)
+def _group(kind: str) -> TypeGroup:
+    return next((group for pattern, group in _GROUPS if re.fullmatch(pattern, kind)), TypeGroup.OTHER)
 
 
 class DuckdbOptions(WarehouseOptions):
@@ -81,12 +96,25 @@ class DuckdbSession(SqlSession):
         self._unreadable: dict[str, str] = connection.info["unreadable"]
         self._files: dict[str, str] = warehouse.options.files
         self._path = Path(warehouse.options.path) if warehouse.options.path else None
+        self._tables: Tables | None = None
+        self._views: frozenset[tuple[str, str]] | None = None
+        self._columns: Mapping[tuple[str, str], Sequence[Any]] = {}
+        self._look_ups = 0
 
     def columns(self, table: TableRef) -> tuple[Column, ...]:
-        """As every session's; a table whose file cannot be read says so."""
+        """As every session's, of many tables at once; a table whose file cannot be read says so."""
         if table.name in self._unreadable:
             raise TableMissing(f"table {table.name!r} cannot be read from its file: {self._unreadable[table.name]}")
-        return super().columns(table)
+        self._look_ups += 1
+        if self._look_ups == _SINGLY:
+            self._columns = columns(self._rows(sa.text(COLUMNS), {}, self.timeout_s))
+        found = self._columns.get(self._key(table)) if table.catalog is None and table.name not in self._files else None
+        if found is None:
+            return super().columns(table)
+        return tuple(self.column(position, row) for position, row in enumerate(found, start=1))
+
+    def _key(self, table: TableRef) -> tuple[str, str]:
+        return (table.schema or self.default_schema).lower(), table.name.lower()
 
     def place(self, table: TableRef) -> dict[str, str | None]:
         """The quoted path."""
@@ -99,25 +127,37 @@ class DuckdbSession(SqlSession):
         if own is not None:
             found = self._rows(sa.text("select file from glob(:pattern)"), {"pattern": own}, self.timeout_s)
             return files_proof(Path(str(file)) for (file,) in found)
-        is_view = "select count(*) from duckdb_views() where view_name = :name and schema_name = :schema and not internal"
-        if self._path is None or self._rows(sa.text(is_view), {"name": table.name, "schema": table.schema}, self.timeout_s)[0][0]:
+        if self._views is None:
+            self._views = frozenset((schema, name) for schema, name in self._rows(sa.text(VIEWS), {}, self.timeout_s))
+        if self._path is None or self._key(table) in self._views:
             return None
         return files_proof((self._path, self._path.with_name(f"{self._path.name}.wal")))
 
+    def fragments(self, table: TableRef) -> tuple[Fragment, ...]:
+        """The Parquet files of a table of `files:`; of other kinds the types depend on what all files hold together."""
+        pattern = self._files.get(table.name) if table.schema in (None, "main") else None
+        if pattern is None or _kind(pattern) != "parquet":
+            return ()
+        found = self._rows(sa.text("select file from glob(:pattern) order by 1"), {"pattern": pattern}, self.timeout_s)
+        return tuple(Fragment(file, (file,), files_proof((Path(file),))) for (file,) in found)
+
     def facts(self, table: TableRef) -> TableFacts:
-        """About how many rows the table has."""
-        about = (
-            "select estimated_size from duckdb_tables() where table_name = :name and schema_name = :schema "
-            "and database_name = current_database()"
-        )
-        rows = self._rows(sa.text(about), {"name": table.name, "schema": table.schema or self.default_schema}, self.timeout_s)
-        return TableFacts(about_rows=int(rows[0][0])) if rows else NOTHING_KNOWN
+        """Of a table of `files:` by the footers of its Parquet files, else by the constraints of the catalogue; nothing of views."""
+        schema, name = self._key(table)
+        if schema == "main" and name in map(str.lower, self._files):
+            file = self._files.get(table.name, "")
+            return self._footers(self.columns(table), file) if _kind(file) == "parquet" else NOTHING_KNOWN
+        if self._tables is None:
+            self._tables = tables(self._rows(sa.text(CONSTRAINTS), {}, self.timeout_s))
+        return self._tables.get((schema, name), NOTHING_KNOWN) if table.catalog is None else NOTHING_KNOWN
+
+    def _footers(self, columns: Sequence[Column], files: str) -> TableFacts:
+        return footers(self._rows(sa.text(footers_sql(columns)), {"files": files}, self.timeout_s), columns)
 
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """The group follows DuckDB's type name; enums are texts."""
         name, kind, nullable = row
-        group = next((group for pattern, group in _GROUPS if re.fullmatch(pattern, str(kind))), TypeGroup.OTHER)
-        return Column(str(name), str(kind), group, bool(nullable), position)
+        return Column(str(name), str(kind), _group(str(kind)), bool(nullable), position)
 
     def deadline(self, timeout_s: float) -> Deadline:
         """Interrupts the statement; DuckDB has no limit of its own."""
@@ -129,7 +169,7 @@ class DuckdbSession(SqlSession):
 
         del timeout_s
         match getattr(error, "orig", None) or error:
-            case duckdb.PermissionException() | duckdb.InvalidInputException():
+            case duckdb.Error() as refusal if isinstance(refusal, duckdb.PermissionException) or "read-only mode" in str(refusal):
                 return PermissionDenied(f"only reading is allowed: {one_line(error)}")
             case duckdb.Error() if re.match(r"\w+ Error: (Table|Catalog|Schema) .* does not exist", one_line(error)):
                 return TableMissing(one_line(error))
@@ -145,7 +185,14 @@ class Duckdb(SqlWarehouse):
     type: ClassVar[str] = "duckdb"
     Options = DuckdbOptions
     standard_schema = "main"
-    capabilities = Capabilities(max_expressions=1_000, max_parameters=10_000, is_file=True, is_columnar=True, grammar="duckdb")
+    capabilities = Capabilities(
+        max_expressions=1_000,
+        max_parameters=10_000,
+        is_file=True,
+        is_columnar=True,
+        key_ways=frozenset(("ordered", "bitmap", "hashes")),
+        grammar="duckdb",
+    )
 
     def __init__(self, name: str, options: DuckdbOptions) -> None:
         super().__init__(name, options)
@@ -153,10 +200,7 @@ class Duckdb(SqlWarehouse):
 
     def create_engine(self) -> sa.Engine:
         """One connection an `open`."""
-        url = sa.URL.create("duckdb", database=self.options.path or ":memory:")
-        config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-        arguments = {"read_only": self.options.path is not None, "config": config}
-        engine = sa.create_engine(url, connect_args=arguments, poolclass=sa.NullPool)
+        engine = sa.create_engine("duckdb://", creator=self._opened, poolclass=sa.NullPool)
         sa.event.listen(engine, "connect", self._lock_down)
         return engine
 
@@ -167,6 +211,14 @@ class Duckdb(SqlWarehouse):
     @property
     def _path(self) -> Path | None:
         return Path(self.options.path) if self.options.path else None
+
+    def _opened(self) -> Any:
+        """The driver's connection. The dialect would open a second database in memory, for 20 ms, to ask for the names of settings."""
+        import duckdb
+        from duckdb_engine import ConnectionWrapper
+
+        config: Any = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        return ConnectionWrapper(duckdb.connect(self.options.path or ":memory:", read_only=self.options.path is not None, config=config))
 
     def connect_error(self, error: Exception) -> WarehouseError:
         """No file, a file that another process holds, or one that is no database."""
@@ -188,6 +240,8 @@ class Duckdb(SqlWarehouse):
                 folders = ", ".join(_quoted(_folder(file)) for file in self.options.files.values())
                 driver.execute(f"set allowed_directories = [{folders}]")
                 driver.execute("set python_enable_replacements = false")
+                # Else it is the machine's zone, and conditions mean other rows on another machine.
+                driver.execute("set global timezone = 'UTC'")
                 driver.execute("set enable_external_access = false")
                 driver.execute("set lock_configuration = true")
         record.info["unreadable"] = {
@@ -199,8 +253,11 @@ def _make_view(driver: Any, table: str, file: str) -> str | None:
     """Makes the temporary view of a file; why not, if it cannot be read."""
     import duckdb
 
+    # Else DuckDB takes a column of floats whose bounds are no NaN for one without NaN, and answers wrongly for most writers' files.
+    options = ", can_have_nan = true" if _kind(file) == "parquet" else ""
+    source = f"{_READERS[_kind(file)]}({_quoted(file)}{options})"
     try:
-        driver.execute(f"create temp view {_name(table)} as select * from {_READERS[_kind(file)]}({_quoted(file)})")  # noqa: S608 - quoted; views take no parameters
+        driver.execute(f"create temp view {_name(table)} as select * from {source}")  # noqa: S608 - quoted; views take no parameters
     except duckdb.Error as e:
         return one_line(e)
     return None

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from pydantic import SecretStr, field_validator
 
 from dqmon.core.capabilities import Capabilities
+from dqmon.core.facts import NOTHING_KNOWN, TableFacts
+from dqmon.core.fragment import Fragment
 from dqmon.core.options import WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
-from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryTimeout, TableMissing, WarehouseError
+from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryFailed, QueryTimeout, TableMissing, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
+from dqmon.warehouses.base.postgres_catalogue import CONSTRAINTS, DISTINCT, table_facts
 from dqmon.warehouses.base.session import one_line, refused
 
 RECYCLE_S = 1_800
@@ -26,11 +30,19 @@ CANCEL_AFTER_S = 0.5
 DROP_AFTER_S = 2.0
 """Seconds past the limit after which the socket is shut: nobody answers."""
 
+_SAME_EVERYWHERE = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres"
+"""What server and role may set otherwise, so that conditions would mean other rows, and moments be written in another way; `options`
+in the URL come after it."""
+
+LARGE = 100_000
+"""Estimated rows from which on the planner may choose by distinct values; of smaller tables they are not looked up."""
+
 _GROUPS = {
     **dict.fromkeys(("int2", "int4", "int8"), TypeGroup.INTEGER),
     "numeric": TypeGroup.DECIMAL,
     **dict.fromkeys(("float4", "float8"), TypeGroup.FLOAT),
-    **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext"), TypeGroup.TEXT),
+    # JSON and XML are kept as they were written; jsonb is a type of its own, with an equality.
+    **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext", "json", "xml"), TypeGroup.TEXT),
     "bool": TypeGroup.BOOLEAN,
     "date": TypeGroup.DATE,
     "timestamp": TypeGroup.TIMESTAMP,
@@ -45,6 +57,19 @@ _COUNTERS = (
     "join pg_catalog.pg_stat_database d on d.datname = current_database() where c.relname = cast(:name as text) "
     "and n.nspname = cast(:schema as text) and coalesce(cast(:catalog as text), current_database()) = current_database() "
     "and c.relkind = 'r' and not c.relhassubclass and not c.relrowsecurity and current_setting('track_counts') = 'on'"
+)
+
+
+_LEAVES = (
+    "select ln.nspname, l.relname, s.n_tup_ins, s.n_tup_upd, s.n_tup_del, pg_catalog.pg_relation_filenode(l.oid), "
+    "pg_catalog.pg_relation_size(l.oid), greatest(pg_catalog.pg_postmaster_start_time(), d.stats_reset)::text, "
+    "l.relkind = 'r' and not l.relrowsecurity and pg_catalog.has_table_privilege(l.oid, 'select') from pg_catalog.pg_class c "
+    "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+    "cross join lateral pg_catalog.pg_partition_tree(c.oid) tree join pg_catalog.pg_class l on l.oid = tree.relid "
+    "join pg_catalog.pg_namespace ln on ln.oid = l.relnamespace join pg_catalog.pg_stat_all_tables s on s.relid = l.oid "
+    "join pg_catalog.pg_stat_database d on d.datname = current_database() where c.relname = cast(:name as text) "
+    "and n.nspname = cast(:schema as text) and coalesce(cast(:catalog as text), current_database()) = current_database() "
+    "and c.relkind = 'p' and not c.relrowsecurity and tree.isleaf and current_setting('track_counts') = 'on' order by 1, 2"
 )
 
 
@@ -74,15 +99,20 @@ class PostgresSession(SqlSession):
         "and n.nspname = coalesce(cast(:schema as text), n.nspname) and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
     )
     columns_sql = (
-        "select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), coalesce(b.typname, t.typname), not a.attnotnull "
+        "select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), coalesce(b.typname, t.typname), not a.attnotnull, "
+        "case when coalesce(b.typname, t.typname) = 'citext' then 'citext' when not l.collisdeterministic then l.collname end "
         "from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid "
         "join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_type t on t.oid = a.atttypid "
-        "left join pg_catalog.pg_type b on b.oid = t.typbasetype "
+        "left join pg_catalog.pg_type b on b.oid = t.typbasetype left join pg_catalog.pg_collation l on l.oid = a.attcollation "
         # As text: a parameter without a type would become a `name`, cut off after 63 bytes, and find another table.
         "where c.relname = cast(:name as text) and n.nspname = cast(:schema as text) "
         "and coalesce(cast(:catalog as text), current_database()) = current_database() "
         "and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'v', 'm', 'f', 'p') order by a.attnum"
     )
+
+    def __init__(self, connection: sa.Connection, warehouse: Postgres) -> None:
+        super().__init__(connection, warehouse)
+        self._plain: set[TableRef] = set()
 
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         """As every session's; PostgreSQL takes no NUL in a text, so that no table has one in its name."""
@@ -98,15 +128,33 @@ class PostgresSession(SqlSession):
         before a run may be seen by the next one.
         """
         rows = self._rows(sa.text(_COUNTERS), self.place(table), self.timeout_s)
-        if not rows or None in rows[0]:
-            return None
-        inserted, updated, deleted, file, size, since = rows[0]
-        return f"{inserted} rows inserted, {updated} updated, {deleted} deleted since {since}, in file {file} of {size} bytes"
+        if rows:
+            self._plain.add(table)
+        return _proof(rows[0]) if rows else None
+
+    def fragments(self, table: TableRef) -> tuple[Fragment, ...]:
+        """The leaf partitions, if all of them are plain tables that may be read alone."""
+        if table in self._plain:
+            return ()
+        rows = self._rows(sa.text(_LEAVES), self.place(table), self.timeout_s)
+        if not all(is_readable for *_, is_readable in rows):
+            return ()
+        return tuple(Fragment(f"{schema}.{name}", (schema, name), _proof(counters)) for schema, name, *counters, _ in rows)
+
+    def facts(self, table: TableRef) -> TableFacts:
+        """By the constraints of plain and partitioned tables; numbers of distinct values of large ones only."""
+        rows = self._rows(sa.text(CONSTRAINTS), self.place(table), self.timeout_s)
+        found = table_facts(rows[0]) if rows else NOTHING_KNOWN
+        if (found.about_rows or 0) < LARGE:
+            return found
+        distinct = self._rows(sa.text(DISTINCT), self.place(table), self.timeout_s)
+        return replace(found, about_distinct={name: int(count) for name, count in distinct})
 
     def column(self, position: int, row: Sequence[Any]) -> Column:
-        """The group follows the type's name, a domain's base type."""
-        name, kind, base, nullable = row
-        return Column(str(name), str(kind), _GROUPS.get(str(base), TypeGroup.OTHER), bool(nullable), position)
+        """The group follows the type's name, a domain's base type; a collation stands in the type when texts that differ may be equal."""
+        name, kind, base, nullable, folding = row
+        declared = str(kind) if folding is None else f"{kind} collate {folding}"
+        return Column(str(name), declared, _GROUPS.get(str(base), TypeGroup.OTHER), bool(nullable), position)
 
     def prepare(self, timeout_s: float) -> None:
         """The server's own limit, for this transaction alone."""
@@ -140,10 +188,20 @@ class PostgresSession(SqlSession):
                 return TableMissing(one_line(error))
             case "42703":
                 return ColumnMissing(one_line(error))
+            case "42883":
+                return QueryFailed(f"{one_line(error)}; cast the column in a view, or leave it out")
             case state if state[:2] in ("08", "28", "53", "57") or (not state and isinstance(error, sa.exc.OperationalError)):
                 return ConnectFailed(one_line(error))
             case _:
                 return refused(error)
+
+
+def _proof(counters: Sequence[Any]) -> str | None:
+    """The change counters and the file in words; None when one is not known."""
+    if None in counters:
+        return None
+    inserted, updated, deleted, file, size, since = counters
+    return f"{inserted} rows inserted, {updated} updated, {deleted} deleted since {since}, in file {file} of {size} bytes"
 
 
 class Postgres(SqlWarehouse):
@@ -153,7 +211,7 @@ class Postgres(SqlWarehouse):
     Options = PostgresOptions
     standard_schema = "public"
     # https://www.postgresql.org/docs/current/limits.html: 1,664 result columns, 65,535 parameters.
-    capabilities = Capabilities(max_expressions=1_000, max_parameters=60_000, grammar="postgres")
+    capabilities = Capabilities(max_expressions=1_000, max_parameters=60_000, key_ways=frozenset(("copies",)), grammar="postgres")
 
     def create_engine(self) -> sa.Engine:
         """A pool of at most `max_connections`, each tested before use."""
@@ -171,7 +229,7 @@ class Postgres(SqlWarehouse):
             connect_args={
                 "application_name": "dqmon",
                 "connect_timeout": self.options.connect_timeout,
-                "options": f"{given} -c default_transaction_read_only=on -c standard_conforming_strings=on".strip(),
+                "options": f"{_SAME_EVERYWHERE} {given} -c default_transaction_read_only=on -c standard_conforming_strings=on",
                 "cursor_factory": _one_statement_cursor(),
             },
         )

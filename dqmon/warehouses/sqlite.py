@@ -11,9 +11,10 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from dqmon.core.capabilities import Capabilities
+from dqmon.core.facts import ColumnFacts, TableFacts, UniqueKey
 from dqmon.core.options import ProjectPath, WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
-from dqmon.errors import ConnectFailed, PermissionDenied, TableMissing, WarehouseBusy, WarehouseError
+from dqmon.errors import ConnectFailed, PermissionDenied, QueryFailed, TableMissing, WarehouseBusy, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base.session import missing_file, one_line, refused
 from dqmon.warehouses.base.sqlite_functions import Functions
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_TRANSACTION})
+
+_PRAGMAS = ("table_xinfo", "index_list", "index_xinfo")
 
 _ACTING = frozenset({"load_extension", "fts3_tokenizer", "writefile", "readfile", "edit"})
 """Functions that do more than compute."""
@@ -46,6 +49,18 @@ _GROUPS = (
     ("DEC", TypeGroup.DECIMAL),
 )
 """The first word found in a declared type decides, as in https://sqlite.org/datatype3.html section 3.1."""
+
+_CONSTRAINTS = """
+    with plain as (select name, sql like '%collate%' as is_collated from sqlite_master
+        where type = 'table' and rootpage > 0 and lower(name) = lower(:name)),
+    keys as (select l.name as key, i.name from plain, pragma_index_list(plain.name) l, pragma_index_xinfo(l.name) i
+        where l."unique" and not l.partial and i."key" and not plain.is_collated),
+    number as (select i.name from plain, pragma_table_xinfo(plain.name) i
+        where i.pk and not exists (select 1 from pragma_index_list(plain.name) l where l.origin = 'pk'))
+    select null, i.name from plain, pragma_table_xinfo(plain.name) i where i."notnull"
+    union all select null, name from number union all select 'primary key', name from number union all select key, name from keys
+"""
+"""NOT NULL columns without a key, then the columns of each key. A primary key without an index is the row's number."""
 
 
 class SqliteOptions(WarehouseOptions):
@@ -78,6 +93,23 @@ class SqliteSession(SqlSession):
             return None
         return files_proof((self._path, self._path.with_name(f"{self._path.name}-wal")))
 
+    def facts(self, table: TableRef) -> TableFacts:
+        """By NOT NULL, primary keys and unique indexes, which hold for values of any type.
+
+        A primary key may hold NULLs unless it says NOT NULL, or is the row's number (https://sqlite.org/lang_createtable.html). Keys
+        of tables with a collation are left out: an index may have another one than its column. Nothing of views and virtual tables.
+        """
+        rows = self._rows(sa.text(_CONSTRAINTS), {"name": table.name}, self.timeout_s)
+        columns: dict[str, ColumnFacts] = {}
+        indexes: dict[str, list[str]] = {}
+        for index, column in rows:
+            if index is None:
+                columns[column] = ColumnFacts(f"{column} is NOT NULL", nulls=0)
+            else:
+                indexes.setdefault(index, []).append(column)
+        keys = (UniqueKey(f"{index} ({', '.join(names)})", frozenset(names)) for index, names in indexes.items() if None not in names)
+        return TableFacts(columns=columns, keys=tuple(keys))
+
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """The group follows the declared type; SQLite itself holds any value in any column."""
         name, kind, nullable = row
@@ -101,6 +133,8 @@ class SqliteSession(SqlSession):
             return ConnectFailed(one_line(error))
         if "no such table" in one_line(error):
             return TableMissing(one_line(error))
+        if self._functions.failure is None and "user-defined function raised exception" in one_line(error):
+            return QueryFailed("a text is not valid UTF-8, so that it has no characters to look at; leave such rows out with a filter")
         return refused(self._functions.failure or error)
 
 
@@ -112,7 +146,13 @@ class Sqlite(SqlWarehouse):
     standard_schema = "main"
     # https://sqlite.org/limits.html: 2,000 columns, 32,766 parameters.
     capabilities = Capabilities(
-        max_expressions=1_000, max_parameters=30_000, has_nan=False, is_file=True, has_typed_timestamps=False, grammar="sqlite"
+        max_expressions=1_000,
+        max_parameters=30_000,
+        has_nan=False,
+        is_file=True,
+        has_typed_timestamps=False,
+        has_typed_columns=False,
+        grammar="sqlite",
     )
 
     def create_engine(self) -> sa.Engine:
@@ -144,8 +184,9 @@ def _lock_down(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None
     driver: Any = connection
     record.info["functions"] = functions = Functions()
     functions.register(driver)
-    # Its first use writes into SQLite's own schema, which the authorizer would refuse.
-    driver.execute("select 1 from pragma_table_xinfo('')")
+    # Their first use writes into SQLite's own schema, which the authorizer would refuse.
+    for pragma in _PRAGMAS:
+        driver.execute(f"select 1 from pragma_{pragma}('')")  # noqa: S608 - a name of this file
     driver.set_authorizer(_authorize)
 
 
@@ -155,6 +196,6 @@ def _authorize(action: int, first: str | None, second: str | None, database: str
     is_harmless = (
         action in _ALLOWED
         or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _ACTING)
-        or (action == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "table_xinfo")
+        or (action == sqlite3.SQLITE_PRAGMA and (first or "").lower() in _PRAGMAS)
     )
     return sqlite3.SQLITE_OK if is_harmless else sqlite3.SQLITE_DENY

@@ -22,10 +22,10 @@ def measured_number(evidence: Evidence, metric: Metric) -> int | float | Decimal
     return value if isinstance(value, int | float | Decimal) else None
 
 
-def judge_value(check: Check, value: float | Decimal | None, subject: str, nothing: str) -> Judgement:
+def judge_value(check: Check, value: float | Decimal | None, subject: str, nothing: str, more: str = "") -> Judgement:
     """The verdict on `value`, a float taken as its shortest decimal. None: SKIPPED, with `nothing` as the reason.
 
-    subject: whose value it is, such as `avg of amount`.
+    subject: whose value it is, such as `avg of amount`. more: a further remark for the reason.
     """
     bounds = limits(check)
     if value is None:
@@ -36,5 +36,5 @@ def judge_value(check: Check, value: float | Decimal | None, subject: str, nothi
     applied = bounds.applied(verdict)
     low, high = interval(applied) if applied else (None, None)
     expected = Expected(None if low is None else float(low), None if high is None else float(high), holds(applied, "") if applied else "")
-    reason = f"{subject} is {near(exact, applied)}{because(bounds, verdict, '')}"
+    reason = f"{subject} is {near(exact, applied)}{more}{because(bounds, verdict, '')}"
     return Judgement(verdict, Observed(value, Unit.VALUE), expected, reason)

@@ -15,15 +15,26 @@ from dqmon.engine.ways.way import Answer, Question, Steps, Way
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from dqmon.core.capabilities import Capabilities
     from dqmon.core.measurement import MetricRequest
 
-__all__ = ["WAYS", "Answer", "Question", "Steps", "Way", "has_ways", "steps"]
+__all__ = ["WAYS", "Answer", "Question", "Steps", "Way", "has_ways", "steps", "wants_facts"]
 
-WAYS = ("bounds",)
+WAYS = ("catalogue", "footers", "bounds", "intervals", "distinct_values", "ordered", "bitmap", "hashes", "copies")
 """The names of all ways, in the order in which they are tried: files of this folder."""
 
 _METRICS: dict[str, tuple[str, ...]] = {
-    "invalid_range_count": ("bounds",),
+    "row_count": ("footers",),
+    **dict.fromkeys(("missing_count", "non_missing_count"), ("catalogue", "footers", "distinct_values")),
+    **dict.fromkeys(("null_ratio", "complete_key_count"), ("catalogue", "footers")),
+    **dict.fromkeys(
+        ("keyed_rows", "distinct_keys", "surplus_rows", "duplicated_keys"), ("catalogue", "ordered", "bitmap", "hashes", "copies")
+    ),
+    **dict.fromkeys(("distinct_count", "distinct_ratio"), ("catalogue", "ordered", "bitmap")),
+    "invalid_range_count": ("footers", "bounds", "distinct_values"),
+    **dict.fromkeys(("unlisted_count", "listed_count"), ("intervals", "distinct_values")),
+    **dict.fromkeys(("invalid_pattern_count", "invalid_format_count", "invalid_length_count"), ("distinct_values",)),
+    **dict.fromkeys(("min", "max", "latest_instant", "future_count"), ("footers",)),
 }
 """The ways that each metric may take, by the metric's name, in the order of WAYS."""
 
@@ -31,6 +42,17 @@ _METRICS: dict[str, tuple[str, ...]] = {
 def has_ways(request: MetricRequest, allowed: Collection[str]) -> bool:
     """True when the request may be answered in another way than by its own statement. Segments are never."""
     return not request.segment_by and any(name in allowed for name in _METRICS.get(request.metric.name, ()))
+
+
+_CHEAP = frozenset(
+    ("row_count", "missing_count", "non_missing_count", "null_ratio", "complete_key_count", "min", "max", "latest_instant", "future_count")
+)
+"""What a scan that is needed anyway answers for next to nothing."""
+
+
+def wants_facts(request: MetricRequest, caps: Capabilities) -> bool:
+    """True when what is certain of the table may save more than looking it up costs, which on a server is about a small grouping."""
+    return caps.is_file or request.metric.name not in _CHEAP
 
 
 def steps(question: Question, allowed: Collection[str]) -> Steps:

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dqmon.sql.metrics.catalogue import ColumnList
     from dqmon.sql.metrics.counts import ColumnCount, InvalidRangeCount, MissingCount, NonMissingCount, RowCount
+    from dqmon.sql.metrics.histograms import ColumnHistogram
     from dqmon.sql.metrics.instants import FutureCount, LatestInstant, MaxIngestionDelay
+    from dqmon.sql.metrics.key_ways import Copies, IsOutOfOrder, RepeatedHashes, SurplusByBitmap
     from dqmon.sql.metrics.keys import CompleteKeyCount, DistinctKeys, DuplicatedKeys, KeyedRows, SurplusRows
     from dqmon.sql.metrics.references import MissingReference
+    from dqmon.sql.metrics.rows import Buckets, ComparedColumns, KeyBound, RowHashes, RowSums
+    from dqmon.sql.metrics.samples import BrokenRules
+    from dqmon.sql.metrics.shortcuts import BetweenExtremes, BrokenExtremes, CountByValue, SampledValues
     from dqmon.sql.metrics.statistics import Greatest, Least, Sum, statistic
     from dqmon.sql.metrics.texts import InvalidFormatCount, InvalidLengthCount, InvalidPatternCount
     from dqmon.sql.metrics.totals import TotalsByKey
@@ -18,10 +23,18 @@ if TYPE_CHECKING:
     from dqmon.sql.metrics.written import BrokenConditionCount, ReturnedRows, ReturnedValue
 
 __all__ = [
+    "BetweenExtremes",
     "BrokenConditionCount",
+    "BrokenExtremes",
+    "BrokenRules",
+    "Buckets",
     "ColumnCount",
+    "ColumnHistogram",
     "ColumnList",
+    "ComparedColumns",
     "CompleteKeyCount",
+    "Copies",
+    "CountByValue",
     "DistinctKeys",
     "DuplicatedKeys",
     "FutureCount",
@@ -30,6 +43,8 @@ __all__ = [
     "InvalidLengthCount",
     "InvalidPatternCount",
     "InvalidRangeCount",
+    "IsOutOfOrder",
+    "KeyBound",
     "KeyedRows",
     "LatestInstant",
     "Least",
@@ -38,10 +53,15 @@ __all__ = [
     "MissingCount",
     "MissingReference",
     "NonMissingCount",
+    "RepeatedHashes",
     "ReturnedRows",
     "ReturnedValue",
     "RowCount",
+    "RowHashes",
+    "RowSums",
+    "SampledValues",
     "Sum",
+    "SurplusByBitmap",
     "SurplusRows",
     "TotalsByKey",
     "UnlistedCount",
@@ -57,10 +77,17 @@ _FAMILIES = {
         "NonMissingCount",
         "RowCount",
     ),
+    "histograms": ("ColumnHistogram",),
     "instants": (
         "FutureCount",
         "LatestInstant",
         "MaxIngestionDelay",
+    ),
+    "key_ways": (
+        "Copies",
+        "IsOutOfOrder",
+        "RepeatedHashes",
+        "SurplusByBitmap",
     ),
     "keys": (
         "CompleteKeyCount",
@@ -70,6 +97,20 @@ _FAMILIES = {
         "SurplusRows",
     ),
     "references": ("MissingReference",),
+    "samples": ("BrokenRules",),
+    "rows": (
+        "Buckets",
+        "ComparedColumns",
+        "KeyBound",
+        "RowHashes",
+        "RowSums",
+    ),
+    "shortcuts": (
+        "BetweenExtremes",
+        "BrokenExtremes",
+        "CountByValue",
+        "SampledValues",
+    ),
     "statistics": (
         "Greatest",
         "Least",

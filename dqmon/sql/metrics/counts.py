@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from dqmon.core.metric import AggregateMetric, Value
 from dqmon.sql.conditions import MissingValue, count_where, is_missing, is_nan, is_outside
+from dqmon.sql.metrics.merging import Adds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class RowCount(AggregateMetric):
+class RowCount(Adds, AggregateMetric):
     """All rows."""
 
     name: ClassVar[str] = "row_count"
@@ -40,7 +41,7 @@ class RowCount(AggregateMetric):
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnCount(AggregateMetric):
+class ColumnCount(Adds, AggregateMetric):
     """A count of rows by one column, with the definition of missing (CHECKS.md).
 
     Missing = NULL, one of `missing_values`, matching `missing_pattern` (a regular expression, found anywhere in the

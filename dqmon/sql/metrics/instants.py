@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from dqmon.core.metric import AggregateMetric, Metric, Value
 from dqmon.sql.columns import bound
 from dqmon.sql.conditions import count_where
 from dqmon.sql.instant import instant, seconds_between
+from dqmon.sql.metrics.merging import Adds, TakesGreatest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
 """Values further ahead of the time of measuring are no evidence of freshness (CHECKS.md, freshness)."""
+
+_FIRST = datetime(1, 1, 2, tzinfo=UTC)
+"""Before it, a day's margin for time zones, is no time that a row was loaded at: -infinity, and years before Christ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +39,21 @@ class _OneInstant(AggregateMetric):
 
 
 @dataclass(frozen=True, slots=True)
-class LatestInstant(_OneInstant):
-    """The newest value that is at most 5 minutes ahead of the time of measuring; None without any."""
+class LatestInstant(TakesGreatest, _OneInstant):
+    """The newest value that is at most 5 minutes ahead of the time of measuring; None without any from year 1 on."""
 
     name: ClassVar[str] = "latest_instant"
 
     def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
         """Max of the values up to `at` + 5 min."""
         value = instant(columns[self.column], caps)
-        return sa.func.max(sa.case((value <= bound(at + FUTURE_TOLERANCE, value), value)))
+        newest = sa.func.max(sa.case((value <= bound(at + FUTURE_TOLERANCE, value), value)))
+        return sa.case((newest >= bound(_FIRST, value), newest))
+
+    @property
+    def beside(self) -> tuple[Metric, ...]:
+        """How many values are in the future, which tells whether a kept value stands."""
+        return (FutureCount(self.column),)
 
     def stands(self, value: Value, others: Mapping[Metric, Value]) -> bool:
         """True unless there were values in the future, which may be the newest by now."""
@@ -57,7 +67,7 @@ class LatestInstant(_OneInstant):
 
 
 @dataclass(frozen=True, slots=True)
-class FutureCount(_OneInstant):
+class FutureCount(Adds, _OneInstant):
     """Rows whose value is more than 5 minutes ahead of the time of measuring."""
 
     name: ClassVar[str] = "future_count"
@@ -75,8 +85,8 @@ class FutureCount(_OneInstant):
 
 
 @dataclass(frozen=True, slots=True)
-class MaxIngestionDelay(AggregateMetric):
-    """The longest time from `event_column` to `column`, in seconds; negative when all came early, None without a pair."""
+class MaxIngestionDelay(TakesGreatest, AggregateMetric):
+    """The longest time from `event_column` to `column`, in seconds; negative when all came early, None without a finite pair."""
 
     name: ClassVar[str] = "max_ingestion_delay"
 
@@ -94,5 +104,5 @@ class MaxIngestionDelay(AggregateMetric):
         return sa.func.max(seconds_between(instant(columns[self.event_column], caps), instant(columns[self.column], caps)))
 
     def decode(self, raw: object) -> Value:
-        """Seconds as a float."""
-        return None if raw is None else float(raw)  # type: ignore[arg-type]  # a number of the driver's: int, float or Decimal
+        """Seconds as a float, to the microsecond: some engines subtract doubles."""
+        return None if raw is None else round(float(raw), 6)  # type: ignore[arg-type]  # a number of the driver's: int, float or Decimal

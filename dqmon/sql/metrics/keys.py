@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, GroupedMetric, Value
+from dqmon.core.metric import AggregateMetric, GroupedMetric, Metric, Value
 from dqmon.sql.conditions import count_where
+from dqmon.sql.keys import exact_key
+from dqmon.sql.metrics.ends import FirstValue, LastValue
+from dqmon.sql.metrics.merging import Adds, are_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.sql import ColumnElement
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class CompleteKeyCount(AggregateMetric):
+class CompleteKeyCount(Adds, AggregateMetric):
     """Rows with no NULL among `columns`."""
 
     name: ClassVar[str] = "complete_key_count"
@@ -35,7 +38,7 @@ class CompleteKeyCount(AggregateMetric):
 
 
 @dataclass(frozen=True, slots=True)
-class _KeyMetric(GroupedMetric):
+class KeyMetric(Adds, GroupedMetric):
     """A count over the groups of a key. `nulls`: "distinct" leaves keys with a NULL part out, "equal" has NULL = NULL."""
 
     empty: ClassVar[Value] = 0
@@ -48,6 +51,16 @@ class _KeyMetric(GroupedMetric):
         """The key columns."""
         return self.columns
 
+    @property
+    def beside(self) -> tuple[Metric, ...]:
+        """The ends of each key column's values."""
+        return tuple(end(name) for name in self.columns for end in (FirstValue, LastValue))
+
+    def can_merge(self, fragments: Sequence[Mapping[Metric, Value]]) -> bool:
+        """True when no key can be in two fragments: the values of one of its columns lie apart."""
+        tested = [f for f in fragments if all(f[end] is not None for end in self.beside)]
+        return self.nulls == "distinct" and any(are_apart((f[FirstValue(c)], f[LastValue(c)]) for f in tested) for c in self.columns)
+
     def _tested(self, keys: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
         if self.nulls == "equal":
             return sa.true()
@@ -59,7 +72,7 @@ class _KeyMetric(GroupedMetric):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyedRows(_KeyMetric):
+class KeyedRows(KeyMetric):
     """Rows whose key is tested."""
 
     name: ClassVar[str] = "keyed_rows"
@@ -71,7 +84,7 @@ class KeyedRows(_KeyMetric):
 
 
 @dataclass(frozen=True, slots=True)
-class DistinctKeys(_KeyMetric):
+class DistinctKeys(KeyMetric):
     """Distinct tested keys."""
 
     name: ClassVar[str] = "distinct_keys"
@@ -83,14 +96,14 @@ class DistinctKeys(_KeyMetric):
 
 
 @dataclass(frozen=True, slots=True)
-class SurplusRows(_KeyMetric):
+class SurplusRows(KeyMetric):
     """Tested rows minus distinct tested keys: the rows to delete until the key is unique."""
 
     name: ClassVar[str] = "surplus_rows"
 
     def counted(self, keys: Mapping[str, ColumnElement[Any]], position: ColumnElement[int]) -> ColumnElement[bool]:
         """True for a tested row that is not the first of its key; no condition for WHERE, since it looks at other rows."""
-        number = sa.func.row_number().over(partition_by=[keys[name] for name in self.columns], order_by=position)
+        number = sa.func.row_number().over(partition_by=[exact_key(keys[name]) for name in self.columns], order_by=position)
         return sa.and_(self._tested(keys), number > 1)
 
     def expression(self, keys: Mapping[str, ColumnElement[Any]], rows: ColumnElement[int], caps: Capabilities) -> ColumnElement[Any]:
@@ -100,7 +113,7 @@ class SurplusRows(_KeyMetric):
 
 
 @dataclass(frozen=True, slots=True)
-class DuplicatedKeys(_KeyMetric):
+class DuplicatedKeys(KeyMetric):
     """Tested keys that more than one row has."""
 
     name: ClassVar[str] = "duplicated_keys"

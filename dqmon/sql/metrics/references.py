@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from dqmon.core.metric import OtherTable, StatementMetric, Value
 from dqmon.sql.conditions import count_where
+from dqmon.sql.keys import exact_key
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement, FromClause
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class MissingReference(StatementMetric):
     """Rows whose key (`columns`, none NULL) is not among the keys of `other` (its `columns`, in the same order).
 
-    A key with a NULL part is not tested; keys of `other` may repeat. No rows count 0.
+    A key with a NULL part is not tested; keys of `other` may repeat; texts compare character by character. No rows count 0.
     """
 
     name: ClassVar[str] = "missing_reference"
@@ -37,8 +38,8 @@ class MissingReference(StatementMetric):
 
         The keys are made distinct first, so that a repeated one does not multiply rows.
         """
-        known = sa.select(*(other.c[name] for name in self.other.columns)).distinct().subquery("known")
+        known = sa.select(*(exact_key(other.c[name]).label(name) for name in self.other.columns)).distinct().subquery("known")
         pairs = list(zip(self.columns, self.other.columns, strict=True))
-        joined = rows.outerjoin(known, sa.and_(*(rows.c[mine] == known.c[theirs] for mine, theirs in pairs)))
+        joined = rows.outerjoin(known, sa.and_(*(exact_key(rows.c[mine]) == known.c[theirs] for mine, theirs in pairs)))
         full = (rows.c[name].is_not(None) for name in self.columns)
         return joined, count_where(sa.and_(*full, known.c[self.other.columns[0]].is_(None)))

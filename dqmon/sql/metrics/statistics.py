@@ -19,12 +19,15 @@ import sqlalchemy as sa
 from dqmon.core.metric import AggregateMetric, GroupedMetric, Metric, Value
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
-from dqmon.sql.aggregates import Average, Deviation, Quantile, Total, as_double, numbers
+from dqmon.sql.aggregates import Average, Deviation, Minimum, Quantile, Total, as_double, numbers
 from dqmon.sql.columns import stored
 from dqmon.sql.conditions import count_where, is_missing
+from dqmon.sql.metrics.ends import FirstValue, LastValue
+from dqmon.sql.metrics.counts import MissingCount, NonMissingCount, RowCount
+from dqmon.sql.metrics.merging import Adds, TakesGreatest, TakesLeast, added, are_apart, deviation, present, rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.sql import ColumnElement
 
@@ -48,6 +51,8 @@ def as_number(raw: object) -> int | float | Decimal | None:
             return raw
         case Decimal() if not raw.is_nan():
             return int(raw) if raw.is_finite() and raw.as_tuple().exponent == 0 else raw
+    if isinstance(raw, float | Decimal):
+        raise QueryFailed("a number is needed, the answer is NaN, which infinities of both signs make")
     raise QueryFailed(f"a number is needed, the answer is {str(raw)[:60]!r}")
 
 
@@ -80,21 +85,28 @@ class _Statistic(AggregateMetric):
 
 
 @dataclass(frozen=True, slots=True)
-class Least(_Statistic):
+class _Extreme(_Statistic):
+    """A value exactly as it is stored."""
+
+    def decode(self, raw: object) -> Value:
+        """A number; QueryFailed for a text among the column's numbers, which SQLite sorts above all of them."""
+        if isinstance(raw, str | bytes):
+            raise QueryFailed(f"column {self.column!r} has {str(raw)[:60]!r}, which is no number")
+        return as_number(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Least(TakesLeast, _Extreme):
     """The least value, exactly as it is stored."""
 
     name: ClassVar[str] = "min"
 
     def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
-        return sa.func.min(value, type_=sa.types.NullType())
-
-    def decode(self, raw: object) -> Value:
-        """A number."""
-        return as_number(raw)
+        return Minimum(value)
 
 
 @dataclass(frozen=True, slots=True)
-class Greatest(_Statistic):
+class Greatest(TakesGreatest, _Extreme):
     """The greatest value, exactly as it is stored."""
 
     name: ClassVar[str] = "max"
@@ -102,31 +114,42 @@ class Greatest(_Statistic):
     def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
         return sa.func.max(value, type_=sa.types.NullType())
 
-    def decode(self, raw: object) -> Value:
-        """A number."""
-        return as_number(raw)
-
 
 @dataclass(frozen=True, slots=True)
-class Sum(_Statistic):
+class Sum(Adds, _Statistic):
     """The sum; exact but for columns of floats."""
 
     name: ClassVar[str] = "sum"
 
     def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
-        total = Total(value)
-        return as_double(total) if stored(value).group is TypeGroup.FLOAT else total
+        # PostgreSQL adds floats of 32 bits in 32 bits.
+        return as_double(Total(as_double(value))) if stored(value).group is TypeGroup.FLOAT else Total(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Mean(_Statistic):
-    """The arithmetic mean; a Decimal for columns of decimals, never by way of doubles."""
+    """The arithmetic mean; exact but for columns of floats."""
 
     name: ClassVar[str] = "avg"
+    is_mergeable: ClassVar[bool] = True
+
+    @property
+    def beside(self) -> tuple[Metric, ...]:
+        """Sum and number of the values."""
+        return Sum(self.column), NonMissingCount(self.column)
+
+    def merge(self, fragments: Sequence[Mapping[Metric, Value]]) -> Value:
+        """Sum over number, divided as the engine divides: decimals exactly, the rest in doubles."""
+        total, number = (added(present(fragments, metric)) for metric in self.beside)
+        if total is None or not isinstance(number, int) or not number:
+            return None
+        if any(isinstance(mean, float) for mean in present(fragments, self)):
+            return rounded(float(total) / number)  # type: ignore[arg-type]  # a number
+        return _rounded(Decimal(total) / number)  # type: ignore[arg-type]  # a number
 
     def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
         mean = Average(value)
-        return mean if stored(value).group is TypeGroup.DECIMAL else as_double(mean)
+        return as_double(mean) if stored(value).group is TypeGroup.FLOAT else mean
 
     def decode(self, raw: object) -> Value:
         """A number; `sum/count` is divided here."""
@@ -141,6 +164,22 @@ class SampleDeviation(_Statistic):
     """The standard deviation of a sample (divided by n − 1); None below two values."""
 
     name: ClassVar[str] = "stddev"
+    is_mergeable: ClassVar[bool] = True
+
+    @property
+    def beside(self) -> tuple[Metric, ...]:
+        """Mean and number of the values."""
+        return Mean(self.column), NonMissingCount(self.column)
+
+    def can_merge(self, fragments: Sequence[Mapping[Metric, Value]]) -> bool:
+        """True unless there are infinities."""
+        return all(math.isfinite(mean) for mean in present(fragments, Mean(self.column)))
+
+    def merge(self, fragments: Sequence[Mapping[Metric, Value]]) -> Value:
+        """That of all groups together; of few digits less than one statement's where the mean is far from 0."""
+        mean, number = self.beside
+        found: list[tuple[Any, Any, Any]] = [(f[number], f[mean], f[self]) for f in fragments if f[mean] is not None]
+        return deviation((count, float(its_mean), its_deviation) for count, its_mean, its_deviation in found)
 
     def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
         return as_double(Deviation(value))
@@ -167,6 +206,7 @@ class NullRatio(AggregateMetric):
     """The share (0..1) of rows whose value is NULL; NaN is not NULL. None without rows."""
 
     name: ClassVar[str] = "null_ratio"
+    is_mergeable: ClassVar[bool] = True
 
     column: str
 
@@ -174,6 +214,16 @@ class NullRatio(AggregateMetric):
     def columns(self) -> tuple[str, ...]:
         """The one column."""
         return (self.column,)
+
+    @property
+    def beside(self) -> tuple[Metric, ...]:
+        """How many are NULL, and all rows."""
+        return MissingCount(self.column, nan="value"), RowCount()
+
+    def merge(self, fragments: Sequence[Mapping[Metric, Value]]) -> Value:
+        """One over the other."""
+        nulls, rows = (added(present(fragments, metric)) for metric in self.beside)
+        return rounded(nulls / rows) if isinstance(nulls, int) and isinstance(rows, int) and rows else None
 
     def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
         """Count of NULLs over the count of rows."""
@@ -209,6 +259,21 @@ class DistinctCount(_Distinct):
     """Different values; None (not 0) when no row has a value."""
 
     name: ClassVar[str] = "distinct_count"
+    is_mergeable: ClassVar[bool] = True
+
+    @property
+    def beside(self) -> tuple[Metric, ...]:
+        """The ends of the values."""
+        return FirstValue(self.column), LastValue(self.column)
+
+    def can_merge(self, fragments: Sequence[Mapping[Metric, Value]]) -> bool:
+        """True when no value can be in two fragments."""
+        first, last = self.beside
+        return are_apart((f[first], f[last]) for f in fragments if f[first] is not None)
+
+    def merge(self, fragments: Sequence[Mapping[Metric, Value]]) -> Value:
+        """The sum."""
+        return added(present(fragments, self))
 
     def expression(self, keys: Mapping[str, ColumnElement[Any]], rows: ColumnElement[int], caps: Capabilities) -> ColumnElement[Any]:
         """Count of the groups."""

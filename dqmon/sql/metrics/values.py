@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _ValueCount(ColumnCount):
+class ValueCount(ColumnCount):
     """A count by a list of values (texts, which are read as the column's type is: see `conditions.is_one_of`)."""
 
     values: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class _ValueCount(ColumnCount):
 
 
 @dataclass(frozen=True, slots=True)
-class UnlistedCount(_ValueCount):
+class UnlistedCount(ValueCount):
     """Rows whose value is not missing and none of `values`. A NaN that is not missing is none of them."""
 
     name: ClassVar[str] = "unlisted_count"
@@ -41,7 +41,7 @@ class UnlistedCount(_ValueCount):
 
 
 @dataclass(frozen=True, slots=True)
-class ListedCount(_ValueCount):
+class ListedCount(ValueCount):
     """Rows whose value is not missing and one of `values`."""
 
     name: ClassVar[str] = "listed_count"

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from dqmon.core.metric import AggregateMetric, QueryMetric, Value
 from dqmon.errors import QueryFailed
 from dqmon.sql.conditions import count_where
+from dqmon.sql.metrics.merging import Adds
 from dqmon.sql.metrics.statistics import as_number
 from dqmon.sql.raw import condition, quoted_names
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenConditionCount(AggregateMetric):
+class BrokenConditionCount(Adds, AggregateMetric):
     """Rows for which the condition is false; with `nulls` "fail" also those for which it is NULL."""
 
     name: ClassVar[str] = "broken_condition_count"

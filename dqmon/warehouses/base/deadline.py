@@ -2,44 +2,100 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from types import TracebackType
+Stop: TypeAlias = Callable[[], object]
 
 
 class Deadline:
-    """Runs each stop (seconds from now, what to do) that is reached inside `with`, from a thread of its own.
+    """What is done to a statement that takes longer: each stop is seconds from now, and what to do then.
 
-    A stop never runs after the `with` has ended, so that it cannot hit the next statement. `is_past` tells whether the
-    first one was reached.
+    `is_past` tells whether the first one was reached. A stop never runs after `end`, so that it cannot hit the next statement.
     """
 
-    def __init__(self, *stops: tuple[float, Callable[[], object]]) -> None:
-        self._stops: Sequence[tuple[float, Callable[[], object]]] = stops
+    def __init__(self, *stops: tuple[float, Stop]) -> None:
+        now = monotonic()
+        self._left = [(now + after_s, stop) for after_s, stop in stops]
         self._lock = threading.Lock()
         self._is_over = False
-        self._timers: list[threading.Timer] = []
         self.is_past = False
 
-    def __enter__(self) -> Self:
-        for after_s, stop in self._stops:
-            timer = threading.Timer(after_s, self._reach, (stop,))
-            timer.daemon = True
-            timer.start()
-            self._timers.append(timer)
-        return self
+    @property
+    def next_at(self) -> float:
+        """When the next stop is due, by the monotonic clock."""
+        return min((at for at, _ in self._left), default=math.inf)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def due(self, now: float) -> list[Stop]:
+        """The stops that have been reached, in their order and each told once."""
+        found = [stop for at, stop in self._left if at <= now]
+        self._left = [(at, stop) for at, stop in self._left if at > now]
+        return found
+
+    def reach(self, stops: list[Stop]) -> None:
+        """Does what is due, unless the statement has ended."""
+        for stop in stops:
+            with self._lock:
+                if not self._is_over:
+                    self.is_past = True
+                    stop()
+
+    def end(self) -> None:
+        """The statement has ended; waits for a stop that is running."""
         with self._lock:
             self._is_over = True
-        for timer in self._timers:
-            timer.cancel()
 
-    def _reach(self, stop: Callable[[], object]) -> None:
-        with self._lock:
-            if not self._is_over:
-                self.is_past = True
-                stop()
+
+class Watch:
+    """Keeps the deadlines of all statements of a warehouse, by one thread that ends when it finds none to keep.
+
+    A thread for each statement would take longer than most statements on small tables do: 0.1 ms of CPU, 0.4 ms in all.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._deadlines: set[Deadline] = set()
+        self._looks_at = math.inf
+        self._is_running = False
+
+    @contextmanager
+    def over(self, deadline: Deadline) -> Iterator[None]:
+        """Keeps `deadline` inside `with`."""
+        self._add(deadline)
+        try:
+            yield
+        finally:
+            deadline.end()
+            with self._changed:
+                self._deadlines.discard(deadline)
+
+    def _add(self, deadline: Deadline) -> None:
+        with self._changed:
+            if not self._is_running:
+                threading.Thread(target=self._keep, name="dqmon-deadlines", daemon=True).start()
+                self._is_running = True
+            elif deadline.next_at < self._looks_at:
+                self._changed.notify()
+            self._deadlines.add(deadline)
+
+    def _keep(self) -> None:
+        with self._changed:
+            try:
+                while self._deadlines:
+                    self._look()
+                    # Statements come and go meanwhile; only one that has to end earlier than that wakes this thread.
+                    self._looks_at = min(deadline.next_at for deadline in self._deadlines)
+                    self._changed.wait(None if self._looks_at == math.inf else max(0.0, self._looks_at - monotonic()))
+            finally:
+                self._is_running = False
+
+    def _look(self) -> None:
+        """Starts what is due, each deadline's in a thread: a stop may take its time, and the others must not wait for it."""
+        now = monotonic()
+        for deadline in self._deadlines:
+            if stops := deadline.due(now):
+                threading.Thread(target=deadline.reach, args=(stops,), name="dqmon-stop", daemon=True).start()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
+from dqmon.core.fragment import Fragment
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import QueryFailed, QueryTimeout, TableMissing, UnsafeSql, WarehouseError
@@ -41,6 +42,7 @@ class SqlSession(ABC):
         self.name = warehouse.name
         self.default_schema = warehouse.default_schema or ""
         self.timeout_s = warehouse.timeout_s
+        self._watch = warehouse.watch
         self.driver: Any = connection.connection.driver_connection
 
     def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
@@ -66,6 +68,11 @@ class SqlSession(ABC):
         """Nothing, unless the engine's session says more."""
         del table
         return NOTHING_KNOWN
+
+    def fragments(self, table: TableRef) -> tuple[Fragment, ...]:
+        """None, unless the engine's session says more."""
+        del table
+        return ()
 
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         """The columns in order, from the catalogue. Raises TableMissing, which names near tables."""
@@ -96,7 +103,7 @@ class SqlSession(ABC):
     def _in_words(self, timeout_s: float) -> Iterator[None]:
         deadline = self.deadline(timeout_s)
         try:
-            with deadline:
+            with self._watch.over(deadline):
                 yield
         except WarehouseError:
             raise

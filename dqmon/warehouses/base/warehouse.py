@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dqmon.core.capabilities import Capabilities
 from dqmon.core.options import WarehouseOptions
 from dqmon.errors import WarehouseBusy, WarehouseError
+from dqmon.warehouses.base.deadline import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,7 @@ class SqlWarehouse(ABC):
         self.naive_timezone = options.naive_timezone
         self.timeout_s = float(options.statement_timeout)
         self.max_connections = options.max_connections
+        self.watch = Watch()
         self._slots = threading.BoundedSemaphore(options.max_connections)
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None

@@ -54,6 +54,7 @@ def upgrade() -> None:
     _results()
     _runs()
     _schemas()
+    _fragments()
     _slots()
     _sources()
     _incident_members()
@@ -253,8 +254,8 @@ def _measurements() -> None:
         sa.Column("partition_end", INSTANT, comment="exclusive"),
         sa.Column("partition", sa.Text, nullable=False, comment="start/end; null: rows with a NULL key; empty: the whole table"),
         sa.Column("described_at", INSTANT, nullable=False, comment="the time that the value describes: partition start, else scheduled_at"),
-        sa.Column("value", sa.Double, comment="NULL: nothing to measure, not a number, or failed"),
-        sa.Column("value_text", sa.Text, comment="the exact value: decimals, timestamps, texts, NaN"),
+        sa.Column("value", sa.Double, comment="of a histogram its rows; NULL: nothing to measure, not a number, or failed"),
+        sa.Column("value_text", sa.Text, comment="the exact value: decimals, timestamps, texts, NaN, histograms"),
         sa.Column("failure", sa.Text, comment="why there is no value"),
         sa.Column("failure_message", sa.Text),
         sa.Column("scheduled_at", INSTANT, nullable=False),
@@ -385,6 +386,22 @@ def _schemas() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_dq_schemas"),
     )
     op.create_index("ix_dq_schemas_warehouse_dataset", "dq_schemas", ["warehouse", "dataset"])
+
+
+def _fragments() -> None:
+    op.create_table(
+        "dq_fragments",
+        sa.Column("id", BIG_ID),
+        sa.Column("warehouse", sa.Text, nullable=False),
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("fragment", sa.Text, nullable=False, comment="the file or child table"),
+        sa.Column("proof", sa.Text, nullable=False, comment="what the warehouse said of the fragment before it was read"),
+        sa.Column("basis", sa.Text, nullable=False, comment="dqmon's version and the table's columns: other ones make other values"),
+        sa.Column("state", sa.Text, nullable=False, comment="{series: {segment: value}}"),
+        sa.Column("measured_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_dq_fragments"),
+    )
+    op.create_index("ix_dq_fragments_warehouse_dataset", "dq_fragments", ["warehouse", "dataset"])
 
 
 def _slots() -> None:

@@ -1,0 +1,24 @@
+"""Proof by catalogue: constraints that the engine enforces answer for completeness and uniqueness, under any filter.
+
+A session tells only of constraints that hold for every row that it can see (`Session.facts`): NOT NULL, primary keys, unique
+constraints and indexes. Keys that are declared but not enforced, as Snowflake's and BigQuery's are, must never be told of.
+What a catalogue estimates (PostgreSQL's reltuples, DuckDB's estimated_size) is never a value: without `count(*)` there is no
+number of rows, and without a scan no newest instant.
+
+The proof is of the moment in which the catalogue was read. A constraint cannot be violated between it and the statements of the
+same run; one that is dropped there is like a change between any two statements.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dqmon.engine.ways.proof import proof
+
+if TYPE_CHECKING:
+    from dqmon.engine.ways.way import Question, Steps
+
+
+def steps(question: Question) -> Steps:
+    """What the constraints prove."""
+    return (yield from proof(question)) if question.facts.source == "catalogue" else None

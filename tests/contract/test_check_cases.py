@@ -2,7 +2,7 @@
 
 A case: name, rows, options, and what is expected (verdict, value: an exact decimal as text, ratio, tested, reason: a part of
 the sentence). The file gives columns (name: kind); a case may have its own, and `other` (columns, rows) for a second table,
-`history` (daily values before `at`), `accepted: true` (the present columns are the accepted schema), warn_if, fail_if,
+`history` (daily values before `at`; a mapping is a histogram: rows by text or number), `accepted: true` (the present columns are the accepted schema), warn_if, fail_if,
 timezone, at, and `on: {sqlite: {…}}` where an engine has to differ, with the reason as a comment.
 """
 
@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from ruamel.yaml import YAML
 
 from dqmon.core.check import Check, DatasetCheck, SourceLine
+from dqmon.core.histogram import Histogram, grid_code
 from dqmon.core.history import History, Point
 from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.measurement import MetricRequest
@@ -35,7 +36,28 @@ from dqmon.core.threshold import parse_threshold
 from dqmon.sql.compile import compile_scan, fits
 
 FOLDER = Path(__file__).parent.parent / "cases"
+CONTRACTS = Path(__file__).parent.parent / "fixtures" / "contracts"
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
+
+
+class _ZonedText(sa.types.UserDefinedType[str]):
+    def get_col_spec(self, **_: Any) -> str:
+        return "TIMESTAMP WITH TIME ZONE"
+
+
+class Zoned(sa.types.TypeDecorator[Any]):
+    """Instants; SQLAlchemy's own would write them without zone on SQLite."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        return _ZonedText() if dialect.name == "sqlite" else self.impl
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+        return value.isoformat(" ") if value is not None and dialect.name == "sqlite" else value
+
+
 KINDS: dict[str, Any] = {
     "int": sa.BigInteger(),
     "float": sa.Double(),
@@ -44,7 +66,7 @@ KINDS: dict[str, Any] = {
     "bool": sa.Boolean(),
     "date": sa.Date(),
     "timestamp": sa.DateTime(),
-    "timestamptz": sa.DateTime(timezone=True),
+    "timestamptz": Zoned(),
 }
 ENGINES = ("duckdb", "sqlite", "postgres")
 
@@ -139,7 +161,7 @@ def declared(place: Place, case: dict[str, Any]) -> Check:
     rule = Registry("checks").get(case["type"])(**options)
     check = Check("case", rule, place.table(case["table"]), None, SourceLine("cases.yaml", 1), timezone=case.get("timezone", "UTC"))
     limits = {key: parse_threshold(case[key]) for key in ("warn_if", "fail_if") if key in case}
-    check = replace(check, **limits, naive_timezone=case.get("naive_timezone", "UTC"))
+    check = replace(check, **limits, naive_timezone=case.get("naive_timezone", "UTC"), python_path=str(CONTRACTS))
     assert rule.problems(check) == (), f"the case itself is wrong: {rule.problems(check)}"
     return check
 
@@ -152,22 +174,39 @@ def judged(place: Place, case: dict[str, Any], check: Check, at: datetime) -> Ju
     own = [MetricRequest(check.table, metric, naive_timezone=check.naive_timezone) for metric in rule.metrics(check)]
     others = rule.other_requests(check, None)
     accepted = None
+    missing = [*own, *others]
     with warehouse.open() as session:
-        for scan in plan((*own, *others), partial(fits, caps=warehouse.capabilities)):
-            columns = session.columns(scan.table)
-            metric = scan.metrics[0]
-            if metric.kind == "metadata":
-                answers[scan.requests[0]], accepted = columns, columns if case.get("accepted") else None
-                continue
-            joined = session.columns(metric.other.table) if isinstance(metric, StatementMetric) else ()
-            compiled = compile_scan(scan, columns, joined, warehouse.capabilities, at)
-            found = compiled.decode(session.fetch(compiled.statement, 10))
-            answers |= {request: found[None, (), request.metric] for request in scan.requests}
+        while missing:
+            for scan in plan(missing, partial(fits, caps=warehouse.capabilities)):
+                columns = session.columns(scan.table)
+                metric = scan.metrics[0]
+                if metric.kind == "metadata":
+                    answers |= dict.fromkeys(scan.requests, columns)
+                    accepted = columns if case.get("accepted") else None
+                    continue
+                joined = session.columns(metric.other.table) if isinstance(metric, StatementMetric) else ()
+                compiled = compile_scan(scan, columns, joined, warehouse.capabilities, at)
+                found = compiled.decode(session.fetch(compiled.statement, 10))
+                answers |= {request: found[None, (), request.metric] for request in scan.requests}
+            others = tuple(dict.fromkeys((*others, *rule.further_requests(check, None, answers))))
+            missing = [request for request in others if request not in answers]
     values = {request.metric: answers[request] for request in own}
     measured = {request: answers[request] for request in others}
     past = case.get("history", [])
-    points = tuple(Point(at - timedelta(days=len(past) - i), float(value)) for i, value in enumerate(past))
+    points = tuple(_point(at - timedelta(days=len(past) - i), value) for i, value in enumerate(past))
     return rule.judge(check, Evidence(values, at, at, history=History(points), accepted_schema=accepted, others=measured))
+
+
+def _point(at: datetime, value: Any) -> Point:
+    if not isinstance(value, dict):
+        return Point(at, float(value))
+    missing, others = (value.get(name, 0) for name in (None, "others"))
+    bins = {name: rows for name, rows in value.items() if name not in (None, "others")}
+    if all(isinstance(name, str) for name in bins):
+        found = Histogram(tuple(bins.items()), others, missing)
+    else:
+        found = Histogram(tuple(sorted((grid_code(number), rows) for number, rows in bins.items())), 0, missing, 1)
+    return Point(at, found.rows, text=str(found))
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{case['type']}: {case['name']}") for case in CASES])
@@ -195,5 +234,13 @@ def test_every_check_type_has_the_cases_that_break_things() -> None:
             continue
         path = FOLDER / f"{name}.yaml"
         assert path.is_file(), f"check type {name} has no {path.name}; write its cases there"
-        names = {case["name"] for case in YAML(typ="safe", pure=True).load(path.read_text())["cases"]}
-        assert wanted <= names, f"{path.name} lacks {sorted(wanted - names)}; write these cases"
+        found = {case["name"]: case for case in YAML(typ="safe", pure=True).load(path.read_text())["cases"]}
+        assert wanted <= found.keys(), f"{path.name} lacks {sorted(wanted - found.keys())}; write these cases"
+        assert found["empty table"]["rows"] == [], f"{path.name}: the empty table has rows"
+        assert len(found["one row"]["rows"]) == 1, f"{path.name}: one row is not one row"
+        columns = list(zip(*found["all NULL"]["rows"], strict=True))
+        assert any(set(column) == {None} for column in columns), f"{path.name}: no column of all NULL is all NULL"
+        around = [{**found[name], "name": ""} for name in ("boundary - 1", "boundary", "boundary + 1")]
+        assert around[0] != around[1] != around[2] != around[0], f"{path.name}: two of the cases around the boundary are the same"
+        verdicts = {case["expect"]["verdict"] for case in around}
+        assert len(verdicts) > 1, f"{path.name}: the verdict is the same on both sides of the boundary"

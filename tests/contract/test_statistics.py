@@ -73,7 +73,7 @@ def reference(word: str, q: Decimal | None, values: list[Any], rows: int) -> Any
         return None
     match word:
         case "avg":
-            return statistics.fmean(values) if isinstance(values[0], float) else statistics.mean(values)
+            return statistics.fmean(values) if isinstance(values[0], float) else statistics.mean(map(Decimal, values))
         case "stddev":
             return float(statistics.stdev(values))
         case "median":

@@ -218,6 +218,141 @@ def test_what_is_missing_on_the_other_side_is_an_error(world: World, statement: 
     assert reason in found.reason
 
 
+# --- reconciliation of rows -------------------------------------------------------------------------------------------
+
+BY_ROW = "reconciliation: {to: TO, rows: {key: [id]}}"
+
+
+def test_the_same_rows_agree_row_by_row(world: World) -> None:
+    world.orders(ORDERS, SAME)
+    found = world.one(BY_ROW)
+    assert (found.verdict, found.observed_value, found.unit, found.rows_tested) == (Verdict.PASS, 0, "rows", 5), found.reason
+    assert found.reason == f"all 5 rows agree with other:{world.schema}.orders in 4 columns; fails above 0 rows"
+    assert world.report.statements == 4
+
+
+@pytest.mark.parametrize("key", ["id", "day, id"])
+def test_differing_rows_are_counted_apart_and_no_value_of_them_is_told(world: World, key: str) -> None:
+    there = [*SAME[:-1], "6, '2026-03-01', null, 6.66"]
+    world.orders(ORDERS, [row.replace("1000000.01", "1000000.02") for row in there])
+    found = world.one(BY_ROW.replace("[id]", f"[{key}]"))
+    assert (found.verdict, found.observed_value, found.ratio) == (Verdict.FAIL, 3, 0.6), found.reason
+    differ = f"3 of 5 rows (60 %) differ from other:{world.schema}.orders"
+    assert found.reason == f"{differ}: 1 changed, 1 only here, 1 only there; fails above 0 rows"
+    assert found.reproduce is not None
+    assert (found.reproduce.count("-- in warehouse other\n"), found.reproduce.count('"id"') >= 2) == (2, True), found.reproduce
+
+
+def test_the_steps_of_a_search_are_counted_and_shown_but_not_kept(world: World) -> None:
+    rows = [f"{i}, '2026-03-01', 'NO', {i}" for i in range(600)]
+    world.orders(["), (".join(rows)], ["), (".join(rows[:-1])])
+    found = world.one(BY_ROW)
+    assert found.observed_value == 1, found.reason
+    assert (world.report.statements, sum("GROUP BY" in sql for sql in found.sql)) == (6, 2)
+    with sqlite3.connect(world.root / ".dqmon/dqmon.db") as store:
+        kept = {name for (name,) in store.execute("select distinct metric from dq_measurements")}
+        schemas = store.execute("select count(*) from dq_schemas").fetchone()
+    store.close()
+    assert (kept, schemas) == ({"row_count", "key_bound", "compared_columns"}, (0,))
+
+
+def test_filters_and_partitions_hold_for_rows_of_both_sides(world: World) -> None:
+    world.orders(ORDERS, [*ORDERS, "6, '2026-03-01', 'XX', 7"])
+    to = f"{{warehouse: other, dataset: {world.schema}.orders, filter: \"country <> 'XX'\"}}"
+    found = world.one(BY_ROW.replace("TO", to).replace("}}", "}, filter: country is not null}"))
+    assert (found.verdict, found.rows_tested) == (Verdict.PASS, 4), found.reason
+    world.check(BY_ROW, keys="    partition: {column: day, grain: day, lookback: 2}\n")
+    first, second = world.report.records
+    assert (first.verdict, second.verdict) == (Verdict.PASS, Verdict.FAIL)
+    assert "1 of 3 rows (33.3 %) differs" in second.reason
+    assert "1 only there" in second.reason
+    assert "1 more row" in second.reason, "the row without a day is spoken of"
+
+
+def test_a_search_that_is_given_up_fails_what_is_surely_broken_and_else_is_an_error(world: World) -> None:
+    rows = [f"{i}, '2026-03-01', 'NO', {i}" for i in range(600)]
+    world.orders(["), (".join(rows)], ["), (".join(rows).replace("'NO'", "'SE'")])
+    item = BY_ROW.replace("[id]", "[id], max_differences: 3")
+    found = world.one(item)
+    assert found.verdict is Verdict.FAIL
+    assert found.reason.startswith("at least "), found.reason
+    assert "the search was given up there, since max_differences is 3; fails above 0 rows" in found.reason
+    for limits in ("fail_if: '> 90%'", "warn_if: '> 0', fail_if: '> 590'", "fail_if: '< 600'"):
+        found = world.one(item.replace("}}", f"}}, {limits}}}"))
+        assert (found.verdict, found.reason.endswith("raise max_differences")) == (Verdict.ERROR, True), (limits, found.reason)
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("alter table orders rename column id to number", "orders: there is no column 'id'"),
+        ("alter table orders rename column amount to sum", "all 5 rows agree"),
+        ("drop table orders", "there is no table"),
+        ("create table old as select * from orders; drop table orders; create table orders (id text, day date)", "id is a number here"),
+    ],
+)
+def test_what_is_missing_or_unlike_on_the_other_side_of_rows(world: World, statement: str, reason: str) -> None:
+    world.orders(ORDERS, ORDERS)
+    world.there(*statement.split("; "))
+    found = world.one(BY_ROW)
+    assert found.verdict is (Verdict.PASS if "agree" in reason else Verdict.ERROR)
+    assert reason in found.reason
+    assert found.verdict is Verdict.ERROR or "not compared, since one side lacks it: amount, sum" in found.reason
+
+
+def test_rows_that_may_not_be_read_are_an_error_that_says_what_to_grant(tmp_path: Path, postgres_database: str) -> None:
+    world = World(tmp_path, postgres_database)
+    world.orders(ORDERS, ORDERS)
+    name = f"reader_{sa.make_url(postgres_database).database}"
+    world.there(f"create role {name} login", "revoke select on orders from public")
+    config = (tmp_path / "config/dqmon.yaml").read_text()
+    url = sa.make_url(postgres_database).set(drivername="postgresql")
+    reader = url.set(username=name).render_as_string(hide_password=False)
+    (tmp_path / "config/dqmon.yaml").write_text(config.replace(url.render_as_string(hide_password=False), reader))
+    found = world.one(BY_ROW)
+    world.there(f"drop role {name}")
+    assert found.verdict is Verdict.ERROR
+    assert "permission denied for table orders; grant the warehouse's user SELECT" in found.reason, found.reason
+
+
+def test_a_statement_that_takes_too_long_there_says_where(tmp_path: Path, postgres_database: str) -> None:
+    world = World(tmp_path, postgres_database)
+    world.orders(ORDERS, ORDERS)
+    world.there("alter table orders rename to kept", "create view orders as select * from kept where pg_sleep(1) is not null")
+    config = (tmp_path / "config/dqmon.yaml").read_text()
+    (tmp_path / "config/dqmon.yaml").write_text(config.replace("{type: postgres,", "{type: postgres, statement_timeout: 1s,"))
+    found = world.one(BY_ROW)
+    assert found.verdict is Verdict.ERROR
+    assert found.reason == "other:public.orders: the statement passed its limit of 1 s and was cancelled on the server"
+
+
+def test_plan_shows_how_a_search_for_rows_begins(world: World) -> None:
+    world.orders(ORDERS, ORDERS)
+    record = world.one(BY_ROW)
+    world.orders(ORDERS, SAME)  # new tables, so that nothing is known of them
+    with open_app(str(world.root / "config/dqmon.yaml"), clock=lambda: NOW) as app:
+        planned = [statement for statement in app.plan(parse_selector(())) if statement.sql]
+    assert {statement.table for statement in planned} == {"main:main.orders", f"other:{world.schema}.orders"}
+    assert {statement.sql for statement in planned} < set(record.sql)
+    assert all("min(" in statement.sql for statement in planned)
+
+
+@pytest.mark.parametrize(
+    ("item", "problem"),
+    [
+        (BY_ROW.replace("}}", "}, metrics: [row_count], compare_by: [day]}"), "rows and metrics and compare_by are both given"),
+        (BY_ROW.replace("[id]", "[id], columns: [day, id]"), "rows names id twice"),
+        (BY_ROW.replace("[id]", "[]"), "key"),
+        (BY_ROW.replace("[id]", "[id], max_differences: 0"), "max_differences"),
+        (BY_ROW.replace("}}", "}, segment_by: [country]}"), "segment_by is not taken"),
+    ],
+)
+def test_rows_that_cannot_be_compared_are_refused_before_anything_runs(tmp_path: Path, item: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        World(tmp_path, None).one(item)
+    assert problem in str(refused.value)
+
+
 # --- relationship -----------------------------------------------------------------------------------------------------
 
 KNOWN = "relationship: {column: country, to: {warehouse: other, dataset: SCHEMA.countries, column: code}}"

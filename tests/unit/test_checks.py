@@ -55,7 +55,8 @@ def test_finding_all_types_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("name", DATASET_TYPES)
 def test_every_option_is_documented(name: str) -> None:
     doc = TYPES.get(name).__doc__ or ""
-    missing = [option for option in TYPES.get(name).model_fields if option not in doc.split("Parameters:")[1].split("NULLs and empty")[0]]
+    told = doc.split("Parameters:")[1].split("NULLs and empty")[0]
+    missing = [field.alias or option for option, field in TYPES.get(name).model_fields.items() if (field.alias or option) not in told]
     assert not missing, f"{name}: say under Parameters what {', '.join(missing)} mean"
 
 

@@ -310,7 +310,7 @@ MISTAKES = [
     ("version: 1\ndefaults:\n  filter: a = = 1\n" + entry("schema_drift").removeprefix("version: 1\n"), 3, "filter: the SQL"),
     (entry("last_success: {fail_after: 1h}"), 5, "last_success checks a pipeline, not a dataset; put it under ingestion:"),
     (entry("completness: {column: a}"), 5, "unknown check type 'completness'; did you mean 'completeness'?"),
-    (entry("pandera: {schema: a}"), 5, "check type 'pandera' is not supported by this version yet"),
+    (entry("backlog: {fail_after: 1h}"), 5, "check type 'backlog' is not supported by this version yet"),
     (entry("completeness"), 5, "'column' is missing"),
     (entry("completeness: customer_id"), 5, "completeness is 'customer_id'; a mapping of options is expected"),
     (entry("completeness: {colum: a}"), 5, "unknown key 'colum'; did you mean 'column'?"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import tracemalloc
 from pathlib import Path
@@ -11,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dqmon.config.report import Report, suggest
-from dqmon.config.yaml_lines import MAX_BYTES, YamlMap, line_of, parse_yaml, read_yaml
+from dqmon.config.yaml_lines import MAX_BYTES, YamlList, YamlMap, line_of, parse_yaml, read_yaml
 from dqmon.config.yaml_scalar import scalar
+
+EXAMPLE = Path(__file__).parents[2] / "checks/flights.yaml"
 
 
 def parsed(text: str) -> YamlMap:
@@ -181,6 +184,36 @@ def test_a_file_is_refused_for_its_size_its_encoding_and_its_absence(tmp_path: P
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "bom.yaml").write_bytes(b"\xef\xbb\xbfa: 1\n")
     assert read_yaml(tmp_path / "bom.yaml", Report("bom.yaml")) == {"a": 1}
+
+
+def as_read(value: object, shift: int = 0) -> object:
+    """The value with all its lines."""
+    match value:
+        case YamlMap():
+            return value.line - shift, [(key, value.lines[key] - shift, as_read(item, shift)) for key, item in value.items()]
+        case YamlList():
+            return value.line - shift, [(line - shift, as_read(item, shift)) for item, line in zip(value, value.lines, strict=True)]
+        case _:
+            return repr(value)
+
+
+WORDS = ': - # { } [ ] , " > &a *a ! ? % @ --- ... \\ é 😀 ~ | << {} [] \'\' "a":1 "\\/" "\\x41"'
+SIGNS = (*WORDS.split(), " ", "- ", ": ", "? ", " #", "\n", "\n  ", "\n- \n", "\n---\n", "|+\n", "\r\n", "\xa0")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_libyaml_and_the_pure_parser_read_the_same(seed: int) -> None:
+    """A comment with a tab before it sends a text to the pure parser; all else may be read by libyaml."""
+    rng = random.Random(seed)
+    lines = EXAMPLE.read_text().splitlines(keepends=True)
+    for _ in range(15):
+        start = rng.randrange(len(lines))
+        text = "".join(lines[start : start + rng.randint(1, 6)])
+        for _ in range(rng.randint(0, 2)):
+            at = rng.randrange(len(text) + 1)
+            text = text[:at] + rng.choice(SIGNS) + text[at + rng.randint(0, 1) :]
+        found, expected = parse_yaml(text, Report("x.yaml")), parse_yaml(f"#\t\n{text}", Report("x.yaml"))
+        assert as_read(found) == as_read(expected, 1), f"libyaml reads this otherwise:\n{text}"
 
 
 @settings(deadline=None)

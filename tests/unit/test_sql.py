@@ -19,7 +19,7 @@ from dqmon.sql import metrics as m
 from dqmon.sql.columns import resolve
 from dqmon.sql.compile import compile_scan, fits, row_limit
 from dqmon.sql.text import literal_sql
-from dqmon.warehouses.base.sqlite_functions import Functions, _has_nested_repeat, _in_utc
+from dqmon.warehouses.base.sqlite_functions import Functions, _has_nested_repeat, _on_clock
 
 AT = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 TABLE = TableRef("main", None, "public", "orders")
@@ -145,15 +145,18 @@ def test_literal_sql_falls_back_to_a_comment():
     assert "\n-- {" in text
 
 
-@pytest.mark.parametrize(("value", "zone", "expected"), [
-    ("2026-03-10", "UTC", "2026-03-10 00:00:00.000000"),
-    ("2026-03-10T11:00:00Z", "America/New_York", "2026-03-10 11:00:00.000000"),
-    ("2026-03-10 07:00", "America/New_York", "2026-03-10 11:00:00.000000"),
-    (" 2026-03-10 13:00:00.5+02:00 ", "UTC", "2026-03-10 11:00:00.500000"),
-    (1773140400, "America/New_York", "2026-03-10 11:00:00.000000"),
+@pytest.mark.parametrize(("value", "zone", "in_utc", "on_its_clock"), [
+    ("2026-03-10", "UTC", "2026-03-10 00:00:00.000000", "2026-03-10 00:00:00.000000"),
+    ("2026-03-10T11:00:00Z", "America/New_York", "2026-03-10 11:00:00.000000", "2026-03-10 07:00:00.000000"),
+    ("2026-03-10 07:00", "America/New_York", "2026-03-10 11:00:00.000000", "2026-03-10 07:00:00.000000"),
+    (" 2026-03-10 13:00:00.5+02:00 ", "UTC", "2026-03-10 11:00:00.500000", "2026-03-10 11:00:00.500000"),
+    (1773140400, "America/New_York", "2026-03-10 11:00:00.000000", "2026-03-10 07:00:00.000000"),
+    ("0001-01-01", "Asia/Tokyo", "0001-01-01 00:00:00.000000", "0001-01-01 00:00:00.000000"),
+    ("9999-12-31 23:00", "America/New_York", "9999-12-31 23:59:59.999999", "9999-12-31 23:00:00.000000"),
 ])  # fmt: skip
-def test_text_instants(value, zone, expected):
-    assert _in_utc(value, zone) == expected
+def test_text_instants(value, zone, in_utc, on_its_clock):
+    assert _on_clock(value, zone, "UTC") == in_utc
+    assert _on_clock(value, zone, zone) == on_its_clock
 
 
 @pytest.mark.parametrize("value", ["", "soon", "2026-13-01", b"2026-01-01", 1e300])

@@ -1,0 +1,61 @@
+"""Loads the project of the working folder and plans all of its checks; prints seconds of CPU and the peak of memory as JSON.
+
+A process of its own, so that the peak is that of dqmon alone.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dqmon.__main__ import main  # its import sets the garbage collector as the command has it
+from dqmon.app import App
+from dqmon.config.project import load_project
+from dqmon.core.selector import Selector
+from dqmon.engine.judge import Task
+from dqmon.engine.planning import compile_with, look_up, scans
+from dqmon.engine.run import all_requests
+
+
+def peak_mb() -> float:
+    """The most memory so far; `ru_maxrss` counts kibibytes on Linux (getrusage(2)) and bytes on macOS."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def report() -> dict[str, float]:
+    """What reading and planning cost, and how much was planned."""
+    started = time.process_time()
+    app = App(load_project(Path("config/dqmon.yaml").resolve(), {}), lambda: datetime.now(UTC))
+    read = time.process_time()
+    with app:
+        environment = app.environment
+        (warehouse,) = environment.warehouses.values()
+        now = environment.clock()
+        before = time.process_time()
+        asked = all_requests([Task(check, now) for check in app.select(Selector())])
+        closed = peak_mb()
+        with warehouse.open() as session:
+            engine = peak_mb() - closed
+            known = look_up(warehouse, session, asked, None, environment.ways, now)
+        looked_up = time.process_time()
+        compiled = [compile_with(scan, known.columns, warehouse, now) is not None for scan in scans(warehouse, asked)]
+        planned = time.process_time()
+    return {
+        "checks": len(app.project.checks),
+        "statements": sum(compiled),
+        "failures": len(known.failures),
+        "read_s": read - started,
+        "look_up_s": looked_up - before,
+        "plan_s": planned - looked_up,
+        "peak_mb": peak_mb(),
+        "engine_mb": engine,
+    }
+
+
+if __name__ == "__main__":
+    assert main is not None
+    print(json.dumps(report()))

@@ -1,0 +1,226 @@
+"""Tables in files or child tables: only changed ones are read, and the values are those of the full scan."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from dqmon.core.measurement import MetricRequest
+from dqmon.core.registry import Registry
+from dqmon.core.table import TableRef
+from dqmon.engine.measure import Means, Measured, measure
+from dqmon.sql import metrics as m
+from dqmon.store.fragments import FragmentState
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+COLUMNS = "k integer, i bigint, d decimal(12, 2), f double precision, s varchar(9), t timestamp"
+FRAGMENTS = 4
+
+
+class Memory:
+    """What a store would keep, without one; nothing is known of whole tables."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, FragmentState] = {}
+
+    def recall(self, proofs: Mapping[MetricRequest, str]) -> dict[Any, Any]:
+        return {}
+
+    def fragments(self, table: TableRef) -> dict[str, FragmentState]:
+        return dict(self.states)
+
+    def take(self, found: Measured) -> None:
+        for pieces in found.pieces.values():
+            self.states |= {state.fragment: state for state in pieces.to_save}
+            self.states = {name: state for name, state in self.states.items() if name in pieces.names}
+
+
+@dataclass
+class Pieced:
+    """A table `t` in fragments: `write(number, rows)` replaces one, `drop(number)` takes it away."""
+
+    warehouse: Any
+    write: Callable[[int, list[tuple[Any, ...]]], None]
+    drop: Callable[[int], None]
+
+    def measured(self, memory: Memory | None, metrics: list[Any], **how: Any) -> Measured:
+        ids = itertools.count()
+        ref = TableRef("lab", None, self.warehouse.default_schema, "t")
+        means: Any = Means(lambda: AT, lambda: str(next(ids)), memory, ())
+        return measure(self.warehouse, [MetricRequest(ref, metric, **how) for metric in metrics], means)
+
+
+def literal(value: Any) -> str:
+    return "null" if value is None else f"'{value}'" if isinstance(value, str) else repr(value)
+
+
+def rows_sql(rows: list[tuple[Any, ...]]) -> str:
+    return ", ".join(f"({', '.join(map(literal, row))})" for row in rows)
+
+
+def files(folder: Path) -> Pieced:
+    stamps = itertools.count(1_000_000_000, 60)
+    connection = duckdb.connect()
+    connection.execute(f"create table t ({COLUMNS})")
+
+    def write(number: int, rows: list[tuple[Any, ...]]) -> None:
+        connection.execute("delete from t")
+        if rows:
+            connection.execute(f"insert into t values {rows_sql(rows)}")
+        path = folder / f"{number}.parquet"
+        connection.execute(f"copy t to '{path}'")
+        stamp = next(stamps)
+        os.utime(path, (stamp, stamp))
+
+    kind = Registry("warehouses").get("duckdb")
+    warehouse = kind("lab", kind.Options.model_validate({"files": {"t": f"{folder}/*.parquet"}}))
+    return Pieced(warehouse, write, lambda number: (folder / f"{number}.parquet").unlink())
+
+
+def partitions(url: str) -> Pieced:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+    def run(*statements: str) -> None:
+        with engine.connect() as connection:  # closing a connection publishes its counters
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+    run("drop table if exists t", f"create table t ({COLUMNS}) partition by list (k)")
+
+    def write(number: int, rows: list[tuple[Any, ...]]) -> None:
+        inserts = [f"insert into t_{number} values {rows_sql(rows)}"] if rows else []
+        run(
+            f"create table if not exists t_{number} partition of t for values in ({number})",
+            f"truncate t_{number}",
+            *inserts,
+            "select pg_stat_force_next_flush()",
+        )
+
+    kind = Registry("warehouses").get("postgres")
+    warehouse = kind("lab", kind.Options.model_validate({"url": url}))
+    return Pieced(warehouse, write, lambda number: run(f"drop table t_{number}"))
+
+
+@pytest.fixture(params=["files", "partitions"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Pieced]:
+    if request.param == "partitions":
+        url = request.getfixturevalue("postgres_database")
+        return lambda: partitions(url)
+    folders = itertools.count()
+
+    def fresh() -> Pieced:
+        folder = tmp_path / str(next(folders))
+        folder.mkdir()
+        return files(folder)
+
+    return fresh
+
+
+METRICS: list[Any] = [
+    m.RowCount(),
+    m.MissingCount("s", ("",)),
+    m.NonMissingCount("f"),
+    m.InvalidRangeCount("i", min=Decimal(-1), max=Decimal(2)),
+    m.UnlistedCount("s", values=("a", "b")),
+    m.InvalidPatternCount("s", pattern="^[ab]"),
+    m.BrokenConditionCount("i > 0"),
+    m.CompleteKeyCount(("i", "s")),
+    m.LatestInstant("t"),
+    m.FutureCount("t"),
+    *(m.statistic(column, word) for column in ("i", "d", "f") for word in ("min", "max", "sum", "avg", "stddev", "null_ratio")),
+    m.statistic("d", "median"),
+    m.statistic("i", "distinct_count"),
+    *(kind(columns) for kind in (m.KeyedRows, m.SurplusRows, m.DuplicatedKeys) for columns in (("i",), ("s", "t"), ("f",))),
+    m.SurplusRows(("i",), "equal"),
+]
+
+TIMES = ["2026-02-01 00:00:00", "2026-02-28 23:59:59", "2026-03-05 00:00:00"]
+
+
+def row(number: int) -> st.SearchStrategy[tuple[Any, ...]]:
+    """Half of the keys are the fragment's own, so that uniqueness is merged in some tables and read as a whole in others."""
+    return st.tuples(
+        st.just(number),
+        st.one_of(st.none(), st.integers(number * 10, number * 10 + 3), st.integers(0, 3)),
+        st.one_of(st.none(), st.decimals("-2", "2", places=2).map(str)),
+        st.one_of(st.none(), st.sampled_from(["nan", "0.1", "-0.0", "0.30000000000000004"]), st.floats(-2, 2, width=32)),
+        st.one_of(st.none(), st.sampled_from(["", "a", "b", "C", "é"])),
+        st.one_of(st.none(), st.sampled_from(TIMES)),
+    )
+
+
+STEPS = st.lists(
+    st.integers(0, FRAGMENTS - 1).flatmap(lambda n: st.tuples(st.just(n), st.one_of(st.none(), st.lists(row(n), max_size=6)))),
+    min_size=3,
+    max_size=10,
+)
+
+
+def values(found: Measured) -> dict[Any, Any]:
+    failures = [(r.metric, x.failure) for r, ms in found.by_request.items() for x in ms if x.failure]
+    assert not failures
+    return {(request.metric, x.segment): x.value for request, ms in found.by_request.items() for x in ms}
+
+
+def close(value: Any) -> Any:
+    """Doubles are merged up to their rounding."""
+    return pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize("how", [{}, {"where": "i > 0"}, {"segment_by": ("s",)}], ids=["all", "filter", "segments"])
+def test_merged_values_are_those_of_the_full_scan(make: Callable[[], Pieced], how: dict[str, Any]) -> None:
+    seen = {"merged": 0, "apart": 0}
+
+    @settings(max_examples=6, deadline=None, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(STEPS)
+    def prove(steps: list[tuple[int, list[tuple[Any, ...]] | None]]) -> None:
+        table, memory, present = make(), Memory(), set[int]()
+        for number in range(2):
+            table.write(number, [])
+            present.add(number)
+        for number, rows in steps:
+            if rows is not None:
+                table.write(number, rows)
+                present.add(number)
+            elif number in present and len(present) > 1:
+                table.drop(number)
+                present.remove(number)
+            found = table.measured(memory, METRICS, **how)
+            memory.take(found)
+            plain = values(table.measured(None, METRICS, **how))
+            assert values(found) == {key: close(value) for key, value in plain.items()}
+            seen["merged"] += any(x.way for ms in found.by_request.values() for x in ms)
+            seen["apart"] += any(x.way for r, ms in found.by_request.items() if isinstance(r.metric, m.SurplusRows) for x in ms)
+        table.warehouse.close()
+
+    prove()
+    assert seen["merged"] > 0
+    assert seen["apart"] > 0 or how.get("segment_by")
+
+
+def test_only_the_new_fragment_is_read(make: Callable[[], Pieced]) -> None:
+    table, memory = make(), Memory()
+    for number in range(3):
+        table.write(number, [(number, number, "1.00", 0.5, "a", TIMES[0])])
+    memory.take(table.measured(memory, METRICS[:4]))
+    table.write(3, [(3, 3, "1.00", 0.5, "a", TIMES[0])])
+    found = table.measured(memory, METRICS[:4])
+    (statement,) = {sql for ms in found.by_request.values() for x in ms for sql in x.sql}
+    assert ("3.parquet" in statement or '"t_3"' in statement) and "2.parquet" not in statement and '"t_2"' not in statement
+    assert {x.way for ms in found.by_request.values() for x in ms} == {"3 of 4 files or child tables unchanged since they were measured"}
+    memory.take(found)
+    again = table.measured(memory, METRICS[:4])
+    assert (again.statements, values(again)) == (0, values(found))
+    table.warehouse.close()

@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip
 
 .DEFAULT_GOAL := install
-.PHONY: install lock lint test docs demo bench long
+.PHONY: install lock lint test docs demo bench bench-peers long
 
 install: .venv/installed
 
@@ -41,8 +41,14 @@ docs: install
 demo: install
 	$(BIN)/dqmon demo
 
+# The suite against statements written by hand; figures go to docs/benchmarks.md. BENCH="--rows 1000000" makes it shorter.
 bench: install
 	$(BIN)/python -m pytest -m "not long" -s tests/benchmarks
+	$(BIN)/python tests/benchmarks/suite/run.py --write $(BENCH)
+
+# The same against other tools, which pip installs into environments of their own under .bench/.
+bench-peers: install
+	$(BIN)/python tests/benchmarks/suite/run.py --peers --write $(BENCH)
 
 # Minutes of chaos and load: 1,000 kill -9 cycles, 100,000 random sequences, the 5-minute lateness run.
 long: install

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,11 +15,11 @@ from dqmon.core.capabilities import Capabilities
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
 from dqmon.core.options import ProjectPath, WarehouseOptions
-from dqmon.core.table import Column, TableRef, TypeGroup
+from dqmon.core.table import Column, TableRef
 from dqmon.errors import ConnectFailed, PermissionDenied, TableMissing, WarehouseBusy, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
-from dqmon.warehouses.base.duckdb_catalogue import COLUMNS, CONSTRAINTS, VIEWS, Tables, columns, tables
-from dqmon.warehouses.base.parquet_footers import footers, footers_sql
+from dqmon.warehouses.base.duckdb_catalogue import COLUMNS, CONSTRAINTS, VIEWS, Tables, columns, group_of, tables
+from dqmon.warehouses.base.parquet_footers import FILES, chunks_sql, footers, is_worth
 from dqmon.warehouses.base.session import missing_file, one_line, refused
 from dqmon.warehouses.base.stamps import files_proof
 
@@ -35,27 +34,8 @@ _READERS = {
 }
 """By the ending of the file's name."""
 
-_GROUPS = (
-    (r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BIGNUM", TypeGroup.INTEGER),
-    # What DuckDB calls a column of a file or frame that has nothing but NULL: any type would do.
-    (r'"NULL"', TypeGroup.INTEGER),
-    (r"DECIMAL.*", TypeGroup.DECIMAL),
-    (r"FLOAT|DOUBLE", TypeGroup.FLOAT),
-    (r"VARCHAR|ENUM\(.*", TypeGroup.TEXT),
-    (r"BOOLEAN", TypeGroup.BOOLEAN),
-    (r"DATE", TypeGroup.DATE),
-    (r"TIMESTAMP(_S|_MS|_NS)?", TypeGroup.TIMESTAMP),
-    (r"TIMESTAMP WITH TIME ZONE", TypeGroup.TIMESTAMP_ZONED),
-)
-
-
 _SINGLY = 15
 """Tables whose columns are looked up one by one, 1 ms each, before those of all tables are read at once."""
-
-
-@lru_cache(1_024)
-def _group(kind: str) -> TypeGroup:
-    return next((group for pattern, group in _GROUPS if re.fullmatch(pattern, kind)), TypeGroup.OTHER)
 
 
 class DuckdbOptions(WarehouseOptions):
@@ -151,13 +131,15 @@ class DuckdbSession(SqlSession):
             self._tables = tables(self._rows(sa.text(CONSTRAINTS), {}, self.timeout_s))
         return self._tables.get((schema, name), NOTHING_KNOWN) if table.catalog is None else NOTHING_KNOWN
 
-    def _footers(self, columns: Sequence[Column], files: str) -> TableFacts:
-        return footers(self._rows(sa.text(footers_sql(columns)), {"files": files}, self.timeout_s), columns)
+    def _footers(self, columns: Sequence[Column], pattern: str) -> TableFacts:
+        (files,) = self._rows(sa.text(FILES), {"files": pattern}, self.timeout_s)
+        chunks = self._rows(sa.text(chunks_sql()), {"files": pattern}, self.timeout_s) if is_worth(files, columns) else ()
+        return footers(files, chunks, columns)
 
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """The group follows DuckDB's type name; enums are texts."""
         name, kind, nullable = row
-        return Column(str(name), str(kind), _group(str(kind)), bool(nullable), position)
+        return Column(str(name), str(kind), group_of(str(kind)), bool(nullable), position)
 
     def deadline(self, timeout_s: float) -> Deadline:
         """Interrupts the statement; DuckDB has no limit of its own."""

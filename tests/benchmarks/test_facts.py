@@ -44,7 +44,7 @@ def run(folder: Path, way: str, types: frozenset[str] | None = None) -> tuple[in
         return len(chosen), found.statements, plain.statements, statistics.median(taken)
 
 
-@pytest.mark.parametrize(("kind", "checks"), [("planted", 32), ("clean", 34)])
+@pytest.mark.parametrize(("kind", "checks"), [("planted", 33), ("clean", 36)])
 def test_parquet_footers(tmp_path: Path, kind: str, checks: int) -> None:
     folder = projects.parquet(tmp_path / "project", Orders(ROWS, kind, tmp_path).parquet())
     proved, sent, plain, seconds = run(folder, "footers")

@@ -21,7 +21,7 @@ from dqmon.config.project import load_project
 from dqmon.engine.ways import WAYS
 
 ROWS = 200_000
-POSTGRES_ROWS = 20_000
+FEW = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["duckdb", "parquet", "postgres"])
 def project(request: pytest.FixtureRequest, made: Path, tmp_path: Path) -> Iterator[Path]:
     """A project on planted orders; dropped with what was made for it."""
-    data = Orders(POSTGRES_ROWS, "planted", made)
+    data = Orders(FEW, "planted", made)
     match request.param:
         case "duckdb":
             yield projects.duckdb(tmp_path, data.duckdb())
@@ -45,7 +45,7 @@ def project(request: pytest.FixtureRequest, made: Path, tmp_path: Path) -> Itera
 
 def observed(project: Path, ways: tuple[str, ...] = WAYS) -> dict[str, list[object]]:
     projects.forget(project)
-    found, results = run(str(project), ways=ways)
+    found, results = run(project, ways=ways)
     assert found.failed == suite.PLANTED, f"found {sorted(found.failed ^ suite.PLANTED)} judged wrongly with the rewrites {ways}"
     return {record.check_id.partition("orders.")[2]: [record.verdict, record.observed_value] for record in results}
 
@@ -53,7 +53,7 @@ def observed(project: Path, ways: tuple[str, ...] = WAYS) -> dict[str, list[obje
 @pytest.fixture(scope="module")
 def truth(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[object]]:
     """What plain statements find in the DuckDB file."""
-    return observed(projects.duckdb(tmp_path_factory.mktemp("truth"), Orders(POSTGRES_ROWS, "planted", made).duckdb()), ways=())
+    return observed(projects.duckdb(tmp_path_factory.mktemp("truth"), Orders(FEW, "planted", made).duckdb()), ways=())
 
 
 @pytest.fixture
@@ -74,26 +74,32 @@ def test_planted_defects_are_found_and_numbers_are_the_same_everywhere(
 
 
 def test_nothing_is_read_again_while_nothing_changes(project: Path) -> None:
-    first, _ = run(str(project))
-    again, _ = run(str(project))
+    first, _ = run(project)
+    again, _ = run(project)
     assert (first.statements > 0, again.statements) == (True, 0), "found data statements although nothing changed"
     assert again.failed == first.failed == suite.PLANTED
 
 
 @pytest.mark.parametrize("kind", ["unique", "clean"])
 def test_other_kinds_of_orders_fail_as_planned(made: Path, tmp_path: Path, kind: scene.Kind) -> None:
-    found, _ = run(str(projects.duckdb(tmp_path, Orders(POSTGRES_ROWS, kind, made).duckdb())))
+    found, _ = run(projects.duckdb(tmp_path, Orders(FEW, kind, made).duckdb()))
     assert found.failed == suite.planted(kind)
 
 
 def test_constrained_keys_in_postgres(made: Path, tmp_path: Path, postgres_url: str) -> None:
     url = postgres_url.replace("postgresql+psycopg://", "postgresql://")
-    found, _ = run(str(projects.postgres(tmp_path, Orders(POSTGRES_ROWS, "unique", made).postgres(url, is_constrained=True))))
+    found, _ = run(projects.postgres(tmp_path, Orders(FEW, "unique", made).postgres(url, is_constrained=True)))
     assert found.failed == suite.planted("unique")
+    assert found.statements <= 3, f"found {found.statements} statements, expected the constraints to answer for the keys"
+
+
+def test_plain_statements_are_fused(made: Path, tmp_path: Path) -> None:
+    found, _ = run(projects.duckdb(tmp_path, Orders(FEW, "planted", made).duckdb()), ways=())
+    assert found.statements == 7, f"found {found.statements} statements, expected 1 for 44 checks, 5 for keys and 1 for the other table"
 
 
 def test_the_check_file_is_the_suite(made: Path, tmp_path: Path) -> None:
-    project = load_project(projects.duckdb(tmp_path, Orders(POSTGRES_ROWS, "planted", made).duckdb()) / "config/dqmon.yaml", {})
+    project = load_project(projects.duckdb(tmp_path, Orders(FEW, "planted", made).duckdb()) / "config/dqmon.yaml", {})
     names = [check.name for check in suite.checks()]
     assert sorted(check.id.partition("orders.")[2] for check in project.checks) == sorted(names)
     assert [len(suite.checks(part)) for part in ("suite", "no_keys", "footers")] == [50, 44, 33]

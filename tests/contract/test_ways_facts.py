@@ -187,6 +187,8 @@ FOOTERS = [
     *(m.InvalidRangeCount(c, nan="value", min=Decimal(-9)) for c in "fd"),
     *(m.InvalidRangeCount(c, min=low, max=high, exclusive=how) for c in ("day", "at", "on", "i") for low, high, how in SPANS),
     *(kind(c) for c in ("day", "at", "on", "i") for kind in (m.LatestInstant, m.FutureCount)),
+    *(m.UnlistedCount(c, values=("-3", "-2", "-1", "0", "1", "2", "3")) for c in "ium"),
+    m.UnlistedCount("i", values=("1", "3", "-1", "0")),
     m.CompleteKeyCount(("i", "s")),
     m.CompleteKeyCount(("i",)),
     m.SurplusRows(("i",)),
@@ -234,7 +236,7 @@ def test_footers(files, where, zone) -> None:
         proved.update(taken(assert_equal(warehouse, requests)))
 
     prove()
-    wanted = {"missing_count", "non_missing_count", "invalid_range_count", "complete_key_count", "null_ratio", "future_count"}
+    wanted = {"missing_count", "non_missing_count", "invalid_range_count", "complete_key_count", "null_ratio", "future_count", "unlisted_count"}
     wanted |= {"row_count", "min", "max", "latest_instant"} if where is None else set()
     assert {key.partition("(")[0] for key in proved} == wanted, "what the footers prove somewhere"
 

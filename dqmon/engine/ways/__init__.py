@@ -32,7 +32,8 @@ _METRICS: dict[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(("distinct_count", "distinct_ratio"), ("catalogue", "ordered", "bitmap")),
     "invalid_range_count": ("footers", "bounds", "distinct_values"),
-    **dict.fromkeys(("unlisted_count", "listed_count"), ("intervals", "distinct_values")),
+    "unlisted_count": ("footers", "intervals", "distinct_values"),
+    "listed_count": ("intervals", "distinct_values"),
     **dict.fromkeys(("invalid_pattern_count", "invalid_format_count", "invalid_length_count"), ("distinct_values",)),
     **dict.fromkeys(("min", "max", "latest_instant", "future_count"), ("footers",)),
 }

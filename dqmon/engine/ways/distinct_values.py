@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from dqmon.engine.ways.way import Question, Steps
 
 FEW = 4_000
-"""Values up to which grouping beats judging rows: in DuckDB a regular expression takes 6 to 20 times as long, a list of six texts
-2 to 7 times, in files of DuckDB and Parquet; at 16,000 values still, at 64,000 no more (3 M rows, two cores, November 2026).
+"""Values up to which grouping beats judging rows: in DuckDB a regular expression takes 10 times as long and more, a list of
+six texts mostly 2 to 7 times, in files of DuckDB and Parquet; at 16,000 values 6 and 1.5 times, at 64,000 no more (3 M rows, two shared
+cores, November 2026).
 In a sample of 10,000 rows about 3,670 of 4,000 equally frequent values are seen, and 9,500 of 100,000."""
 
 _TEXTS, _OTHERS = 3, 16

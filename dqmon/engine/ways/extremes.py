@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.default import DefaultDialect
 
+from dqmon.core.table import TypeGroup
 from dqmon.engine.ways.proof import nans_of
 from dqmon.engine.ways.way import Answer
 from dqmon.errors import QueryFailed
 from dqmon.sql.columns import MOMENTS, NUMBERS, stored
 from dqmon.sql.conditions import moment
-from dqmon.sql.metrics import FutureCount, Greatest, InvalidRangeCount, LatestInstant, Least
+from dqmon.sql.metrics import FutureCount, Greatest, InvalidRangeCount, LatestInstant, Least, UnlistedCount
 from dqmon.sql.metrics.instants import FUTURE_TOLERANCE
 from dqmon.sql.tables import typed
 
@@ -29,9 +30,11 @@ _TYPED = DefaultDialect()
 
 
 def answer(question: Question, metric: Metric) -> Answer | None:
-    """The value if it is certain: no value outside of a range, the least, the greatest, the newest, none in the future."""
+    """The value if it is certain: no value outside of a range or list, the least, the greatest, the newest, none in the future."""
     match metric:
         case InvalidRangeCount() if (facts := _known(question, metric.column)) and _is_inside(question, metric, facts):
+            return Answer(0, facts.because)
+        case UnlistedCount() if (facts := _known(question, metric.column)) and _are_listed(question, metric, facts):
             return Answer(0, facts.because)
         case Least() | Greatest() if (facts := _known(question, metric.column)) and question.is_of_all_rows:
             is_number = question.column(metric.column).group in NUMBERS
@@ -78,6 +81,15 @@ def _is_inside(question: Question, metric: InvalidRangeCount, facts: ColumnFacts
     is_below = low is not None and (least <= low if metric.exclusive in ("min", "both") else least < low)
     is_above = high is not None and (greatest >= high if metric.exclusive in ("max", "both") else greatest > high)
     return not is_below and not is_above
+
+
+def _are_listed(question: Question, metric: UnlistedCount, facts: ColumnFacts) -> bool:
+    """True when the list has every whole number from the least to the greatest."""
+    least, greatest = facts.least, facts.greatest
+    is_short = isinstance(least, int) and isinstance(greatest, int) and greatest - least < len(metric.values)
+    if not is_short or question.column(metric.column).group is not TypeGroup.INTEGER:
+        return False
+    return {str(number) for number in range(least, greatest + 1)} <= set(metric.values)
 
 
 def _bound(kind: Stored, limit: Decimal | str | datetime | None) -> Any:

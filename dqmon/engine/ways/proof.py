@@ -145,5 +145,5 @@ _BY_NAME: dict[str, Callable[[Question, Any], Steps]] = {
     "complete_key_count": _complete,
     **dict.fromkeys(("keyed_rows", "distinct_keys", "surplus_rows", "duplicated_keys"), _of_key),
     **dict.fromkeys(("distinct_count", "distinct_ratio"), _distinct),
-    **dict.fromkeys(("invalid_range_count", "min", "max", "latest_instant", "future_count"), _elsewhere),
+    **dict.fromkeys(("invalid_range_count", "unlisted_count", "min", "max", "latest_instant", "future_count"), _elsewhere),
 }

@@ -1,12 +1,28 @@
-"""What DuckDB's catalogue says of its own tables: constraints, which it enforces, and about how many rows there are."""
+"""What DuckDB's catalogue says of its own tables: columns, constraints, which it enforces, and about how many rows there are."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from dqmon.core.facts import ColumnFacts, TableFacts, UniqueKey
+from dqmon.core.table import TypeGroup
+
+_GROUPS = (
+    (r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BIGNUM", TypeGroup.INTEGER),
+    # What DuckDB calls a column of a file or frame that has nothing but NULL: any type would do.
+    (r'"NULL"', TypeGroup.INTEGER),
+    (r"DECIMAL.*", TypeGroup.DECIMAL),
+    (r"FLOAT|DOUBLE", TypeGroup.FLOAT),
+    (r"VARCHAR|ENUM\(.*", TypeGroup.TEXT),
+    (r"BOOLEAN", TypeGroup.BOOLEAN),
+    (r"DATE", TypeGroup.DATE),
+    (r"TIMESTAMP(_S|_MS|_NS)?", TypeGroup.TIMESTAMP),
+    (r"TIMESTAMP WITH TIME ZONE", TypeGroup.TIMESTAMP_ZONED),
+)
 
 CONSTRAINTS = r"""
     select lower(t.schema_name), lower(t.table_name), t.estimated_size, t.sql ilike '%collate%', c.kind, c.names
@@ -36,6 +52,12 @@ VIEWS = "select lower(schema_name), lower(view_name) from duckdb_views() where n
 
 Tables: TypeAlias = Mapping[tuple[str, str], TableFacts]
 """By schema and name in small letters: DuckDB's names do not tell letters' case."""
+
+
+@lru_cache(1_024)
+def group_of(kind: str) -> TypeGroup:
+    """The group of one of DuckDB's types, by its name."""
+    return next((group for pattern, group in _GROUPS if re.fullmatch(pattern, kind)), TypeGroup.OTHER)
 
 
 def tables(rows: Iterable[Any]) -> Tables:

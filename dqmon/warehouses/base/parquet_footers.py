@@ -3,22 +3,24 @@
 Taken for known is only what stands in all row groups of all files:
 
 - the number of rows, and of NULLs in a column;
-- that there is no NaN in a column of floats, where the writer has counted them (`nan_count`, DuckDB from 2.0 on);
-- the least and the greatest value of numbers, dates and timestamps, if each bound is, as text, what a value of the column's own
-  type is written like (files may have other types than the first one, by which all are read), and is neither infinite nor the
-  limit of its type (https://github.com/duckdb/duckdb/issues/20014). Bounds of texts may be cut off, and are not used.
+- the number of NaNs in a column of floats, where the writer has counted them (`nan_count`: DuckDB from 2.0 on);
+- the least and the greatest value of numbers, dates and timestamps, if each bound is written as one of the column's own type is
+  (files may have other types than the first one, by whose types all are read), and is neither infinite nor the limit of its type,
+  which stands for infinity in older files (https://github.com/duckdb/duckdb/issues/20014). Bounds of texts may be cut off.
 
-Columns that come from folders (Hive partitions) are in no footer; their names are left out, as are all columns of files with names
-that differ in case alone.
+Columns that come from folders (Hive partitions) are in no footer, so that those of their names are left out; so are all columns of
+files with names that differ in case alone.
 """
 
 from __future__ import annotations
 
+import re
+import struct
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from dqmon.core.facts import ColumnFacts, TableFacts
@@ -26,6 +28,9 @@ from dqmon.core.table import Column, TypeGroup
 
 if TYPE_CHECKING:
     from dqmon.core.metric import Value
+
+FILES = "select sum(num_rows), sum(num_row_groups), list(file_name) from parquet_file_metadata(:files)"
+"""Rows, row groups and names of all files."""
 
 _STORED = {
     TypeGroup.INTEGER: ("INT32", "INT64"),
@@ -37,111 +42,102 @@ _STORED = {
 }
 """The physical types (https://parquet.apache.org/docs/file-format/types/) whose bounds are those of the values."""
 
-_MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
-"""Types without nanoseconds, which Python would cut off."""
-
 _FLOAT_LIMITS = {"FLOAT": 3.4028234e38, "DOUBLE": sys.float_info.max}
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?")
+_FOLDER = re.compile(r"[/\\]([^/\\=]+)=")
+
+_FEW_CHUNKS = 2_000
+_CHUNK_VALUES = 10_000
+"""Values of a chunk from which on reading its footer costs less than a fifth of reading them (a chunk's entry takes about 25 µs,
+2,000 values as long; DuckDB 2.0 on two cores, November 2026); up to so many chunks it does not matter."""
 
 
-def footers_sql(columns: Sequence[Column]) -> str:
-    """The statement for a table with these columns over the files that `:files` names; a row for the table, then one for each column."""
+def chunks_sql() -> str:
+    """The statement for all chunks (a column of a row group) of the files that `:files` names."""
     import duckdb
 
-    nans = "stats_nan_count" if int(duckdb.__version__.partition(".")[0]) > 1 else "null::bigint"
-    typed = sorted((c for c in columns if c.group is not TypeGroup.OTHER), key=_cast)
-    parts = [_bounds_sql(cast, list(alike)) for cast, alike in groupby(typed, _cast)]
-    return f"""
-        with chunks as materialized (
-            select file_name, path_in_schema as name, type, column_id, row_group_num_rows as rows, num_values, stats_null_count as nulls,
-                {nans} as nans, stats_min_value as low, stats_max_value as high
-            from parquet_metadata(:files)
-        )
-        select null, count(*) filter (where column_id = 0), sum(rows) filter (where column_id = 0), count(distinct file_name),
-            count(distinct name) = count(distinct lower(name)),
-            flatten(list(distinct regexp_extract_all(lower(file_name), '[/\\\\]([^/\\\\=]+)=', 1))), null, null, null, null
-        from chunks
-        {" ".join(parts)}"""  # noqa: S608 - types of the catalogue, names quoted
-
-
-def _cast(column: Column) -> str:
-    """What bounds are read as; empty for types without bounds."""
-    if column.group not in _STORED or (column.group in (TypeGroup.TIMESTAMP, TypeGroup.TIMESTAMP_ZONED) and column.type not in _MOMENTS):
-        return ""
-    return column.type
-
-
-def _bounds_sql(cast: str, columns: Sequence[Column]) -> str:
-    names = ", ".join("'" + column.name.replace("'", "''") + "'" for column in columns)
-    low, high, known = "null", "null", "0"
-    if cast:
-        read_low, read_high = (_read(side, cast) for side in ("low", "high"))
-        wide = "::double" if cast == "FLOAT" else ""
-        low, high = f"min({read_low}){wide}::varchar", f"max({read_high}){wide}::varchar"
-        known = f"count(*) filter (where nulls = num_values or ({_is_own('low', cast)} and {_is_own('high', cast)}))"
+    nans = "stats_nan_count" if int(duckdb.__version__.partition(".")[0]) > 1 else "null"
     return (
-        "union all select name, count(*), sum(nulls), count(nulls), count(distinct type) = 1, list(distinct type), "  # noqa: S608 - as above
-        f"if(count(nans) = count(*), sum(nans), null), {low}, {high}, {known} from chunks where name in ({names}) group by name"
+        f"select path_in_schema, type, row_group_num_rows, num_values, stats_null_count, {nans}, stats_min_value, stats_max_value "  # noqa: S608 - a name of this file
+        "from parquet_metadata(:files)"
     )
 
 
-def _text(side: str, cast: str) -> str:
-    """The bound as a text without zone; zoned ones are written in UTC."""
-    return f"if({side} like '%+00', left({side}, -3), null)" if cast == "TIMESTAMP WITH TIME ZONE" else side
+def is_worth(files: Sequence[Any], columns: Sequence[Column]) -> bool:
+    """True when reading the chunks' entries costs less than it saves; `files` is the row of FILES."""
+    rows, groups, _ = files
+    return bool(groups) and (groups * len(columns) <= _FEW_CHUNKS or rows / groups >= _CHUNK_VALUES)
 
 
-def _read(side: str, cast: str) -> str:
-    return f"try_cast({_text(side, cast)} as {cast.removesuffix(' WITH TIME ZONE')})"
-
-
-def _is_own(side: str, cast: str) -> str:
-    is_finite = f" and isfinite({_read(side, cast)})" if cast in _FLOAT_LIMITS else ""
-    return f"{_read(side, cast)}::varchar = {_text(side, cast)}{is_finite}"
-
-
-def footers(rows: Iterable[Any], columns: Sequence[Column]) -> TableFacts:
-    """The facts that the statement's rows tell."""
-    (_, groups, count, files, is_plain, folders, *_), *chunks = sorted(rows, key=lambda row: row[0] is not None)
-    because = f"the footers of {files} Parquet files" if files > 1 else "the footer of the Parquet file"
-    by_name = {column.name: column for column in columns}
+def footers(files: Sequence[Any], chunks: Iterable[Any], columns: Sequence[Column]) -> TableFacts:
+    """The facts that the row of FILES and those of the chunks tell of a table with these columns."""
+    rows, groups, names = files
+    because = f"the footers of {len(names)} Parquet files" if len(names) > 1 else "the footer of the Parquet file"
+    of: defaultdict[str, list[Any]] = defaultdict(list)
+    for name, *rest in chunks:
+        of[name].append(rest)
+    folders = {folder.lower() for name in names for folder in _FOLDER.findall(name)}
+    is_plain = len({name.lower() for name in of}) == len(of)
     known = {
-        name: ColumnFacts(because, *_counts(by_name[name], groups, rest), *_bounds(by_name[name], groups, rest))
-        for name, chunks_of, *rest in chunks
-        if is_plain and chunks_of == groups and name.lower() not in folders
+        column.name: ColumnFacts(because, *_counts(column, own), *_bounds(column, own))
+        for column in columns
+        if is_plain and column.group is not TypeGroup.OTHER and column.name.lower() not in folders
+        if len(own := of[column.name]) == groups and sum(count for _, count, *_ in own) == rows
     }
-    total = int(count or 0)
-    return TableFacts("footers", total, because, total, known)
+    return TableFacts("footers", int(rows), because, int(rows), known)
 
 
-def _counts(column: Column, groups: int, chunks: Sequence[Any]) -> tuple[int | None, int | None]:
-    """NULLs and NaNs of a column that all row groups have."""
-    nulls, with_nulls, _, _, nans, *_ = chunks
+def _counts(column: Column, chunks: Sequence[Any]) -> tuple[int | None, int | None]:
+    """NULLs and NaNs."""
+    nulls, nans = ([chunk[place] for chunk in chunks] for place in (3, 4))
     is_float = column.group is TypeGroup.FLOAT
-    return int(nulls) if with_nulls == groups else None, (None if nans is None else int(nans)) if is_float else 0
+    return None if None in nulls else sum(nulls), (None if None in nans else sum(nans)) if is_float else 0
 
 
-def _bounds(column: Column, groups: int, chunks: Sequence[Any]) -> tuple[Value, Value]:
+def _bounds(column: Column, chunks: Sequence[Any]) -> tuple[Value, Value]:
     """The least and the greatest value, both or none."""
-    *_, is_one_type, types, _, low, high, with_bounds = chunks
-    if not is_one_type or with_bounds != groups or low is None or types[0] not in _STORED[column.group]:
+    filled = [chunk for chunk in chunks if chunk[3] is None or chunk[3] < chunk[2]]
+    types = {kind for kind, *_ in chunks}
+    if not filled or len(types) > 1 or types.isdisjoint(_STORED.get(column.group, ())):
         return None, None
-    if column.group is TypeGroup.FLOAT:
-        most = max(abs(float(low)), abs(float(high)))
-        if column.type != types[0] or most >= _FLOAT_LIMITS[column.type]:
-            return None, None
-    return _value(column.group, low), _value(column.group, high)
+    lows, highs = ([_value(column, types, chunk[place]) for chunk in filled] for place in (5, 6))
+    return (None, None) if None in lows or None in highs else (min(lows), max(highs))
 
 
-def _value(group: TypeGroup, text: str) -> Value:
-    """A bound as the driver gives values; None for a moment outside of the years 1 to 9999."""
-    match group:
-        case TypeGroup.INTEGER:
-            return int(text)
-        case TypeGroup.DECIMAL:
-            return Decimal(text)
-        case TypeGroup.FLOAT:
-            return float(text) + 0.0  # footers may have -0.0 for 0.0
+def _value(column: Column, types: set[str], text: str | None) -> Any:
+    """A bound as the driver gives values; None for what is not surely one."""
     try:
-        found = datetime.fromisoformat(text)
+        match text, column.group:
+            case (None, _):
+                return None
+            case (_, TypeGroup.INTEGER):
+                return int(text)
+            case (_, TypeGroup.DECIMAL):
+                found = Decimal(text)
+                return found if column.type.endswith(f",{-int(found.as_tuple().exponent)})") else None
+            case (_, TypeGroup.FLOAT):
+                return _float(column, text) if column.type in types else None
+            case (_, TypeGroup.DATE):
+                return datetime.combine(date.fromisoformat(text), time())
+            case _:
+                return _moment(column, text)
     except ValueError:
         return None
-    return found.replace(tzinfo=UTC) if group is TypeGroup.TIMESTAMP_ZONED else found
+
+
+def _float(column: Column, text: str) -> float | None:
+    """A finite number; 0.0 where footers have -0.0 for it."""
+    found = float(text)
+    if not abs(found) < _FLOAT_LIMITS[column.type]:
+        return None
+    return (float(struct.unpack("f", struct.pack("f", found))[0]) if column.type == "FLOAT" else found) + 0.0
+
+
+def _moment(column: Column, text: str) -> datetime | None:
+    """A timestamp of the years 0 to 9999, in microseconds at most; one with a zone is written in UTC."""
+    is_zoned = column.group is TypeGroup.TIMESTAMP_ZONED
+    plain = text.removesuffix("+00")
+    if is_zoned is (plain == text) or column.type == "TIMESTAMP_NS" or not _MOMENT.fullmatch(plain):
+        return None
+    found = datetime.fromisoformat(plain)
+    return found.replace(tzinfo=UTC) if is_zoned else found

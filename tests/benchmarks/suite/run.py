@@ -33,21 +33,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help=f"scenes, of {', '.join([*SCENES, 'ablation'])}")
     parser.add_argument("--peers", action="store_true", help="install the other tools and let them compete")
     parser.add_argument("--write", action="store_true", help="write the figures to docs/benchmarks.md")
-    return parser.parse_args()
+    given = parser.parse_args()
+    given.names = given.only.split(",") if given.only else [*(PEER_SCENES if given.peers else (*SCENES, "ablation"))]
+    if unknown := set(given.names) - {*SCENES, "ablation"}:
+        parser.error(f"there is no scene {', '.join(sorted(unknown))}; there are {', '.join([*SCENES, 'ablation'])}")
+    return given
 
 
 def main() -> int:
     """Runs the scenes and tells their figures."""
     given = arguments()
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")  # the PostgreSQL wheel on a bare machine
-    names = given.only.split(",") if given.only else [*(PEER_SCENES if given.peers else (*SCENES, "ablation"))]
     given.data.mkdir(parents=True, exist_ok=True)
     with orders.server(given.data) as url, tempfile.TemporaryDirectory(prefix="work-", dir=given.data) as work:
         setup = Setup(
             given.rows, given.postgres_rows, given.ablation_rows, given.rounds, given.data, Path(work).absolute(), url, given.peers
         )
-        scenes = [shown(SCENES[name](setup)) for name in names if name != "ablation"]
-        rewrites = ablation(setup) if "ablation" in names else ()
+        scenes = [shown(SCENES[name](setup)) for name in given.names if name != "ablation"]
+        rewrites = ablation(setup) if "ablation" in given.names else ()
         with psycopg.connect(url) as server:
             version = str(server.info.server_version // 10_000)
     goals = [*(goal for scene in scenes for goal in scene.goals), report.verdicts((*scenes, *rewrites))]

@@ -32,7 +32,7 @@ def numbers(column: ColumnElement[Any], caps: Capabilities, aggregate: str) -> C
     kind = stored(column)
     if not holds_numbers(column, caps):
         raise QueryFailed(f"column {kind.column!r} is {kind.type_name}; {aggregate} needs numbers{_INSTEAD.get(kind.group, '')}")
-    return _WithoutNan(column) if is_nan(column, caps) else column
+    return WithoutNan(column) if is_nan(column, caps) else column
 
 
 def as_double(value: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -40,7 +40,7 @@ def as_double(value: ColumnElement[Any]) -> ColumnElement[Any]:
     return sa.cast(value, sa.Double())
 
 
-class _WithoutNan(FunctionElement[Any]):
+class WithoutNan(FunctionElement[Any]):
     """The value, NULL for NaN; it keeps the column's type."""
 
     name = "nullif"
@@ -51,13 +51,13 @@ class _WithoutNan(FunctionElement[Any]):
         self.type = column.type
 
 
-@compiles(_WithoutNan)
-def _nullif(element: _WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(WithoutNan)
+def _nullif(element: WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
     return f"nullif({compiler.process(element.clauses, **kw)}, 'NaN')"
 
 
-@compiles(_WithoutNan, "duckdb")
-def _nullif_float(element: _WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(WithoutNan, "duckdb")
+def _nullif_float(element: WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
     # DuckDB's decimals have no NaN, and could not be compared with it.
     return compiler.process(element.clauses, **kw) if stored(element).group is TypeGroup.DECIMAL else _nullif(element, compiler, **kw)
 

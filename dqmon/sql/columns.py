@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from dqmon.core.calendar import at_wall_time, in_zone
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 MOMENTS = frozenset({TypeGroup.DATE, TypeGroup.TIMESTAMP, TypeGroup.TIMESTAMP_ZONED})
 NUMBERS = frozenset({TypeGroup.INTEGER, TypeGroup.DECIMAL, TypeGroup.FLOAT})
@@ -30,11 +33,13 @@ LARGEST_INTEGER = 2**127
 """The first whole number above all engines' integers: DuckDB's have 128 bits with the sign
 (https://duckdb.org/docs/stable/sql/data_types/numeric)."""
 
-_INTEGER_LIMITS = {"sqlite": 2**63, "duckdb": LARGEST_INTEGER}
+_INTEGER_LIMITS = {"sqlite": 2**63, "duckdb": LARGEST_INTEGER, "snowflake": 10**38}
 """From where on a whole number is bound as a decimal or double; SQLite's integers have 64 bits (https://sqlite.org/datatype3.html)."""
 
 _SINGLE = frozenset({"real", "FLOAT"})
 """What PostgreSQL and DuckDB call floats of 32 bits. A limit of 0.1 means their 0.1, not the number that it is a little above."""
+
+_SINGLE_ENGINES = frozenset({"postgresql", "duckdb"})
 
 _SINGLE_MOST = 3.4028234663852886e38
 """The greatest of them, (2 - 2**-23) * 2**127 (IEEE 754)."""
@@ -110,9 +115,13 @@ class Stored(TypeDecorator[Any]):
         if not isinstance(value, Decimal):
             return value
         if self.group is TypeGroup.FLOAT:
-            return _nearest_float(value, is_single=self.declared in _SINGLE and dialect.name != "sqlite")
+            found = _nearest_float(value, is_single=self.declared in _SINGLE and dialect.name in _SINGLE_ENGINES)
+            # Snowflake's connector writes an infinity as a word without quotes, which would be a column's name.
+            return str(found) if math.isinf(found) and dialect.name == "snowflake" else found
         if value == value.to_integral_value() and value.copy_abs() < _INTEGER_LIMITS.get(dialect.name, 0):
             return int(value)  # DuckDB's largest integers fit no decimal, so that a decimal bound would fail on them.
+        if dialect.name == "snowflake":
+            return _WithoutExponent(value)
         return float(value) if dialect.name == "sqlite" else value
 
     def literal_processor(self, dialect: Dialect) -> Any:
@@ -153,6 +162,13 @@ class Stored(TypeDecorator[Any]):
         return min(max(moment.replace(tzinfo=None), least), greatest)
 
 
+class _WithoutExponent(Decimal):
+    """A decimal that Snowflake's connector writes without an exponent, which would make a double of it."""
+
+    def __str__(self) -> str:
+        return format(self, "f")
+
+
 def _nearest_float(value: Decimal, *, is_single: bool) -> float:
     """The float of 64 or 32 bits that is nearest; finite for a finite value."""
     if not value.is_finite():
@@ -169,4 +185,21 @@ def stored(element: sa.ColumnElement[Any]) -> Stored:
 
 def bound(value: object, like: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """`value` as a bound parameter in the representation of `like`; never named after a column."""
-    return sa.literal(value, like.type)
+    parameter = sa.literal(value, like.type)
+    return BoundMoment(parameter) if stored(like).group in MOMENTS else parameter
+
+
+class BoundMoment(FunctionElement[Any]):
+    """A parameter that is a moment, for engines whose drivers do not tell its type."""
+
+    name = "bound_moment"
+    inherit_cache = True
+
+    def __init__(self, parameter: sa.ColumnElement[Any]) -> None:
+        super().__init__(parameter)
+        self.type = parameter.type
+
+
+@compiles(BoundMoment)
+def _bare(element: BoundMoment, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)

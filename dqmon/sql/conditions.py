@@ -56,12 +56,12 @@ def is_missing(
 
 def is_nan(column: ColumnElement[Any], caps: Capabilities) -> list[ColumnElement[bool]]:
     """The condition that the value is NaN; none where there is no NaN."""
-    return [_IsNan(column)] if caps.has_nan and stored(column).group in (TypeGroup.FLOAT, TypeGroup.DECIMAL) else []
+    return [IsNan(column)] if caps.has_nan and stored(column).group in (TypeGroup.FLOAT, TypeGroup.DECIMAL) else []
 
 
 def matches(text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
     """True when the regular expression is found anywhere in the text; the syntax is the engine's own."""
-    return _Matches(text, sa.literal(pattern, sa.String()))
+    return Matches(text, sa.literal(pattern, sa.String()))
 
 
 def is_outside(
@@ -191,7 +191,7 @@ def _count_case(element: _CountWhere, compiler: SQLCompiler, **kw: Any) -> str:
     return f"count(CASE WHEN ({compiler.process(element.clauses, **kw)}) THEN 1 END)"
 
 
-class _IsNan(FunctionElement[bool]):
+class IsNan(FunctionElement[bool]):
     """True for NaN, false for any other number, NULL for NULL."""
 
     type = sa.Boolean()
@@ -199,36 +199,38 @@ class _IsNan(FunctionElement[bool]):
     name = "is_nan"
 
 
-@compiles(_IsNan)
-def _equals_nan(element: _IsNan, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(IsNan)
+def _equals_nan(element: IsNan, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({compiler.process(element.clauses, **kw)} = 'NaN')"
 
 
-@compiles(_IsNan, "duckdb")
-def _isnan(element: _IsNan, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(IsNan, "duckdb")
+def _isnan(element: IsNan, compiler: SQLCompiler, **kw: Any) -> str:
     (column,) = element.clauses
     # DuckDB's decimals have no NaN, and isnan() would turn them into doubles.
     return f"isnan({compiler.process(column, **kw)})" if stored(column).group is TypeGroup.FLOAT else "false"
 
 
-class _Matches(FunctionElement[bool]):
+class Matches(FunctionElement[bool]):
+    """True when the pattern is found anywhere in the text (text, pattern)."""
+
     type = sa.Boolean()
     inherit_cache = True
     name = "matches"
 
 
-@compiles(_Matches)
-def _tilde(element: _Matches, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Matches)
+def _tilde(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
     text, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"({text} ~ {pattern})"
 
 
-@compiles(_Matches, "duckdb")
-def _regexp_matches(element: _Matches, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Matches, "duckdb")
+def _regexp_matches(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
     return f"regexp_matches({compiler.process(element.clauses, **kw)})"
 
 
-@compiles(_Matches, "sqlite")
-def _regexp(element: _Matches, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Matches, "sqlite")
+def _regexp(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
     text, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"({text} REGEXP {pattern})"

@@ -72,7 +72,7 @@ def is_format(text: ColumnElement[str], name: FormatName) -> ColumnElement[bool]
             return sa.case((_has_pattern(text, name), _luhn(text)), else_=sa.false())
         case "iban":
             shape = sa.and_(fully_matches(text, _IBAN), _has_iban_length(text))
-            return sa.case((shape, _Remainder97(text) == _int(1)), else_=sa.false())
+            return sa.case((shape, Remainder97(text) == _int(1)), else_=sa.false())
         case _:
             return _has_pattern(text, name)
 
@@ -151,7 +151,7 @@ def _has_iban_length(iban: ColumnElement[str]) -> ColumnElement[bool]:
     )
 
 
-class _Remainder97(FunctionElement[int]):
+class Remainder97(FunctionElement[int]):
     """An IBAN modulo 97, its first four characters moved to the end and letters read as 10 to 35 (ISO/IEC 7064)."""
 
     type = sa.Integer()
@@ -159,8 +159,8 @@ class _Remainder97(FunctionElement[int]):
     name = "remainder_97"
 
 
-@compiles(_Remainder97)
-def _by_character(element: _Remainder97, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Remainder97)
+def _by_character(element: Remainder97, compiler: SQLCompiler, **kw: Any) -> str:
     """So that no number grows: a digit makes the remainder 10 × as large, a letter 100 ×, and the 0 past the end leaves it."""
     (iban,) = element.clauses
     # Written out, since SQLite's parser has no room for the parentheses that expressions of expressions get.
@@ -174,8 +174,8 @@ def _by_character(element: _Remainder97, compiler: SQLCompiler, **kw: Any) -> st
     return remainder
 
 
-@compiles(_Remainder97, "postgresql")
-def _as_number(element: _Remainder97, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Remainder97, "postgresql")
+def _as_number(element: Remainder97, compiler: SQLCompiler, **kw: Any) -> str:
     """Its exact numbers of any size take a tenth of the time."""
     iban = compiler.process(element.clauses, **kw)
     digits = f"substr({iban}, 5) || substr({iban}, 1, 4)"

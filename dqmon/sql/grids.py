@@ -13,7 +13,7 @@ from dqmon.sql.columns import LARGEST_INTEGER
 if TYPE_CHECKING:
     from dqmon.sql.columns import Stored
 
-_DIGITS = re.compile(r"(?:decimal|numeric)\((\d+),\s?(\d+)\)", re.IGNORECASE)
+_DIGITS = re.compile(r"(?:decimal|numeric|number)\((\d+),\s?(\d+)\)", re.IGNORECASE)
 _INFINITE = Decimal("Infinity")
 
 

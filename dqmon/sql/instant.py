@@ -55,10 +55,10 @@ def instant(column: ColumnElement[Any], caps: Capabilities) -> ColumnElement[Any
 
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[Any]:
     """`end` − `start` in seconds, of two columns that `instant` gave; NULL when one of them is, or is infinite."""
-    return _SecondsBetween(in_utc(start), in_utc(end))
+    return SecondsBetween(in_utc(start), in_utc(end))
 
 
-class _SecondsBetween(FunctionElement[Any]):
+class SecondsBetween(FunctionElement[Any]):
     """The difference of two instants in UTC, each already unambiguous."""
 
     type = sa.Numeric()
@@ -66,7 +66,7 @@ class _SecondsBetween(FunctionElement[Any]):
     name = "seconds_between"
 
 
-class _InUtc(FunctionElement[Any]):
+class InUtc(FunctionElement[Any]):
     """A wall time and the zone that it is read in, as an instant."""
 
     inherit_cache = True
@@ -76,29 +76,29 @@ class _InUtc(FunctionElement[Any]):
 def in_utc(value: ColumnElement[Any]) -> ColumnElement[Any]:
     """A naive value with its zone applied."""
     kind = stored(value)
-    return value if kind.group is TypeGroup.TIMESTAMP_ZONED else _InUtc(value, sa.literal(kind.zone, sa.String()))
+    return value if kind.group is TypeGroup.TIMESTAMP_ZONED else InUtc(value, sa.literal(kind.zone, sa.String()))
 
 
-@compiles(_InUtc)
-def _timezone(element: _InUtc, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(InUtc)
+def _timezone(element: InUtc, compiler: SQLCompiler, **kw: Any) -> str:
     value, zone = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"timezone({zone}, CAST({value} AS TIMESTAMP))"
 
 
-@compiles(_InUtc, "sqlite")
-def _text_in_utc(element: _InUtc, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(InUtc, "sqlite")
+def _text_in_utc(element: InUtc, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{TEXT_INSTANT}({compiler.process(element.clauses, **kw)})"
 
 
-@compiles(_SecondsBetween)
-def _subtract(element: _SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(SecondsBetween)
+def _subtract(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
     start, end = (compiler.process(clause, **kw) for clause in element.clauses)
     # From or to an infinite moment PostgreSQL has infinite seconds, DuckDB none.
     return f"CASE WHEN isfinite({start}) AND isfinite({end}) THEN extract(epoch from {end}) - extract(epoch from {start}) END"
 
 
-@compiles(_SecondsBetween, "sqlite")
-def _subtract_text(element: _SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(SecondsBetween, "sqlite")
+def _subtract_text(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
     # The 20th character on is the fraction, which strftime('%s') leaves out.
     start, end = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"(strftime('%s', {end}) - strftime('%s', {start}) + substr({end}, 20) - substr({start}, 20))"

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def exact_key(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The value, whose text groups and joins character by character; other values as they are."""
-    return _ExactKey(column)
+    return ExactKey(column)
 
 
-class _ExactKey(FunctionElement[Any]):
+class ExactKey(FunctionElement[Any]):
     """It keeps the column's type. Only columns that may compare in a way of their own are changed: that can cost an index."""
 
     name = "exact_key"
@@ -31,26 +31,26 @@ class _ExactKey(FunctionElement[Any]):
         self.type = column.type
 
 
-@compiles(_ExactKey)
-def _bare(element: _ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(ExactKey)
+def _bare(element: ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(element.clauses, **kw)
 
 
-@compiles(_ExactKey, "sqlite")
-def _in_binary(element: _ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(ExactKey, "sqlite")
+def _in_binary(element: ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
     value, group = _bare(element, compiler, **kw), stored(element).group
     return f"({value} COLLATE BINARY)" if group in (TypeGroup.TEXT, TypeGroup.OTHER) else value
 
 
-@compiles(_ExactKey, "duckdb")
-def _in_c(element: _ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(ExactKey, "duckdb")
+def _in_c(element: ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
     value, kind = _bare(element, compiler, **kw), stored(element)
     # Its catalogue does not tell a column's collation; enumerations and JSON have none, and break when they are given one.
     return f'({value} COLLATE "C")' if kind.declared == "VARCHAR" else value
 
 
-@compiles(_ExactKey, "postgresql")
-def _in_c_if_folded(element: _ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(ExactKey, "postgresql")
+def _in_c_if_folded(element: ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
     value, declared = _bare(element, compiler, **kw), stored(element).declared
     # dqmon.warehouses.postgres names the collation of a type when texts that differ may be equal in it. JSON and XML have no equality.
     return f'(CAST({value} AS TEXT) COLLATE "C")' if " collate " in declared or declared in ("json", "xml") else value

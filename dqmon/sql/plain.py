@@ -45,15 +45,15 @@ def plain_text(column: ColumnElement[Any], caps: Capabilities) -> ColumnElement[
     """The value's text, as the table above says."""
     kind = stored(column)
     if kind.group is TypeGroup.FLOAT:
-        return _Double(sa.cast(column, sa.Double()))
+        return Double(sa.cast(column, sa.Double()))
     if kind.group in _NUMERIC:
-        return _Digits(column)
+        return Digits(column)
     if kind.group not in MOMENTS:
         return exact_text(column)
     if not caps.has_typed_timestamps:
-        return _Micros(column, sa.literal("UTC" if kind.group is TypeGroup.DATE else kind.zone, sa.String()))
+        return Micros(column, sa.literal("UTC" if kind.group is TypeGroup.DATE else kind.zone, sa.String()))
     is_local = kind.group is TypeGroup.TIMESTAMP and kind.zone != "UTC"
-    return _Micros(in_utc(column) if is_local or kind.group is TypeGroup.TIMESTAMP_ZONED else sa.cast(column, sa.TIMESTAMP()))
+    return Micros(in_utc(column) if is_local or kind.group is TypeGroup.TIMESTAMP_ZONED else sa.cast(column, sa.TIMESTAMP()))
 
 
 def as_double(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -64,55 +64,65 @@ def as_double(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def row_hash(columns: Iterable[ColumnElement[Any]], caps: Capabilities) -> ColumnElement[int]:
     """A whole number of HASH_BITS bits of the values together, at least one; equal when all are, NULL being one of its own."""
-    return _Hash(reduce(add, (_framed(column, caps) for column in columns)))
+    return Hash(reduce(add, (_framed(column, caps) for column in columns)))
 
 
 def _framed(column: ColumnElement[Any], caps: Capabilities) -> ColumnElement[str]:
     """The text so that several in a row are told apart; digits need no length, since they have no bar."""
     text = plain_text(column, caps)
     has_digits = stored(column).group in _NUMERIC | MOMENTS
-    return _Ended(text) if has_digits else _Measured(text)
+    return Ended(text) if has_digits else Measured(text)
 
 
 class _Text(FunctionElement[str]):
     type = sa.Text()
 
 
-class _Digits(_Text):
+class Digits(_Text):
+    """The digits of an exact number, or 1 and 0 of a boolean."""
+
     name = "digits"
     inherit_cache = True
 
 
-class _Double(_Text):
+class Double(_Text):
+    """The 17 digits of a double."""
+
     name = "double"
     inherit_cache = True
 
 
-class _Micros(_Text):
+class Micros(_Text):
     """The microseconds of a timestamp; on engines without timestamps of (text or number, zone)."""
 
     name = "micros"
     inherit_cache = True
 
 
-class _Ended(_Text):
+class Ended(_Text):
+    """A text and a bar after it; the bar alone for NULL."""
+
     name = "ended"
     inherit_cache = True
 
 
-class _Measured(_Text):
+class Measured(_Text):
+    """The length of a text, a colon, the text, and a bar; the bar alone for NULL."""
+
     name = "measured"
     inherit_cache = True
 
 
-class _Hash(FunctionElement[int]):
+class Hash(FunctionElement[int]):
+    """The first HASH_BITS bits of the MD5 of a text in UTF-8."""
+
     name = "hash"
     type = sa.BigInteger()
     inherit_cache = True
 
 
-@compiles(_Digits)
-def _digits(element: _Digits, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Digits)
+def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
     value, group = compiler.process(element.clauses, **kw), stored(next(iter(element.clauses))).group
     match group:
         case TypeGroup.BOOLEAN:
@@ -123,8 +133,8 @@ def _digits(element: _Digits, compiler: SQLCompiler, **kw: Any) -> str:
             return f"CAST({value} AS TEXT)"
 
 
-@compiles(_Digits, "duckdb")
-def _digits_of_duckdb(element: _Digits, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Digits, "duckdb")
+def _digits_of_duckdb(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
     value, group = compiler.process(element.clauses, **kw), stored(next(iter(element.clauses))).group
     text = f"CAST({value} AS VARCHAR)"
     match group:
@@ -136,62 +146,62 @@ def _digits_of_duckdb(element: _Digits, compiler: SQLCompiler, **kw: Any) -> str
             return text
 
 
-@compiles(_Double)
-def _to_char(element: _Double, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Double)
+def _to_char(element: Double, compiler: SQLCompiler, **kw: Any) -> str:
     value = compiler.process(element.clauses, **kw)
     special = f"WHEN {value} = 0 THEN '0' WHEN {value} IN ('NaN', 'Infinity', '-Infinity') THEN CAST({value} AS TEXT)"
     return f"(CASE {special} ELSE btrim(to_char({value}, '9.{'9' * 16}EEEE')) END)"
 
 
-@compiles(_Double, "duckdb")
-def _printf(element: _Double, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Double, "duckdb")
+def _printf(element: Double, compiler: SQLCompiler, **kw: Any) -> str:
     value = compiler.process(element.clauses, **kw)
     infinite = f"WHEN isinf({value}) THEN CASE WHEN {value} < 0 THEN '-Infinity' ELSE 'Infinity' END"
     return f"(CASE WHEN {value} = 0 THEN '0' WHEN isnan({value}) THEN 'NaN' {infinite} ELSE format('{{:.16e}}', {value}) END)"
 
 
-@compiles(_Digits, "sqlite")
+@compiles(Digits, "sqlite")
 def _registered(element: _Text, compiler: SQLCompiler, **kw: Any) -> str:
     # In dqmon.warehouses.base.sqlite_functions: any column of SQLite holds values of any type.
     return f"dqmon_{element.name}({compiler.process(element.clauses, **kw)})"
 
 
-compiles(_Double, "sqlite")(_registered)
-compiles(_Micros, "sqlite")(_registered)
-compiles(_Measured, "sqlite")(_registered)
-compiles(_Hash, "sqlite")(_registered)
+compiles(Double, "sqlite")(_registered)
+compiles(Micros, "sqlite")(_registered)
+compiles(Measured, "sqlite")(_registered)
+compiles(Hash, "sqlite")(_registered)
 
 
-@compiles(_Micros)
-def _epoch(element: _Micros, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Micros)
+def _epoch(element: Micros, compiler: SQLCompiler, **kw: Any) -> str:
     return f"CAST(trim_scale(extract(epoch from {compiler.process(element.clauses, **kw)}) * 1000000) AS TEXT)"
 
 
-@compiles(_Micros, "duckdb")
-def _epoch_us(element: _Micros, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Micros, "duckdb")
+def _epoch_us(element: Micros, compiler: SQLCompiler, **kw: Any) -> str:
     value = compiler.process(element.clauses, **kw)
     # Of an infinite moment epoch_us is NULL; PostgreSQL's number is then called Infinity.
     return f"coalesce(CAST(epoch_us({value}) AS VARCHAR), replace(CAST({value} AS VARCHAR), 'inf', 'Inf'))"
 
 
-@compiles(_Ended)
-def _bar(element: _Ended, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Ended)
+def _bar(element: Ended, compiler: SQLCompiler, **kw: Any) -> str:
     return f"(coalesce({compiler.process(element.clauses, **kw)}, '') || '|')"
 
 
-@compiles(_Measured)
-def _length_and_bar(element: _Measured, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Measured)
+def _length_and_bar(element: Measured, compiler: SQLCompiler, **kw: Any) -> str:
     text = compiler.process(element.clauses, **kw)
     return f"(coalesce(CAST(length({text}) AS VARCHAR) || ':' || {text}, '') || '|')"
 
 
-@compiles(_Hash)
-def _md5_of_bytes(element: _Hash, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Hash)
+def _md5_of_bytes(element: Hash, compiler: SQLCompiler, **kw: Any) -> str:
     # Of the characters in UTF-8, whatever encoding the database keeps them in.
     text = compiler.process(element.clauses, **kw)
     return f"CAST(CAST('x' || substr(md5(convert_to({text}, 'UTF8')), 1, 15) AS BIT(60)) AS BIGINT)"
 
 
-@compiles(_Hash, "duckdb")
-def _md5(element: _Hash, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Hash, "duckdb")
+def _md5(element: Hash, compiler: SQLCompiler, **kw: Any) -> str:
     return f"CAST('0x' || substr(md5({compiler.process(element.clauses, **kw)}), 1, 15) AS BIGINT)"

@@ -51,7 +51,7 @@ _PARAMETER = re.compile(r"%\([^)]*\)s")
 _AGGREGATES = frozenset({"total", "every", "json_group_array", "json_group_object"})
 """Aggregates that sqlglot takes for functions of one row."""
 
-_GRAMMARS = ("", "postgres", "duckdb", "sqlite")
+_GRAMMARS = ("", "postgres", "duckdb", "sqlite", "snowflake")
 """What is tried while the engine is not known."""
 
 _PLACE = "dqmon_dataset"

@@ -30,7 +30,7 @@ _ESCAPE = "\\"
 
 def exact_text(column: ColumnElement[Any]) -> ColumnElement[str]:
     """The value's text, which compares character by character."""
-    return _ExactText(column)
+    return ExactText(column)
 
 
 def characters(column: ColumnElement[Any], caps: Capabilities) -> ColumnElement[str]:
@@ -54,13 +54,13 @@ def length(text: ColumnElement[str]) -> ColumnElement[int]:
 
 def code_point(text: ColumnElement[str], position: int) -> ColumnElement[int]:
     """The code point at a position (from 1); 0 past the end."""
-    return _CodePoint(sa.func.substr(text, _integer(position), _integer(1)))
+    return CodePoint(sa.func.substr(text, _integer(position), _integer(1)))
 
 
 def matches_like(text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
     r"""SQL's LIKE over the whole text, case-sensitive: `%` any characters, `_` one, `\` takes the next one as it is."""
     like = text.like(sa.literal(pattern, sa.String()), escape=_ESCAPE if _ESCAPE in pattern else None)
-    return _Like(like, text.op("GLOB", is_comparison=True)(sa.literal(_glob(pattern), sa.String())))
+    return Like(like, text.op("GLOB", is_comparison=True)(sa.literal(_glob(pattern), sa.String())))
 
 
 def fully_matches(text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
@@ -69,7 +69,7 @@ def fully_matches(text: ColumnElement[str], pattern: str) -> ColumnElement[bool]
     These are written so that all engines read them alike (no `.`, `^`, `$`, escapes of classes, look-arounds) and that
     a backtracking engine needs no more steps than the text is long.
     """
-    return _FullyMatches(text, sa.literal(pattern, sa.String()))
+    return FullyMatches(text, sa.literal(pattern, sa.String()))
 
 
 def folded(text: ColumnElement[str], values: Iterable[str]) -> tuple[ColumnElement[str], tuple[str, ...]]:
@@ -83,7 +83,7 @@ def folded(text: ColumnElement[str], values: Iterable[str]) -> tuple[ColumnEleme
     table = str.maketrans(capital, small)
     if not capital:
         return text, distinct
-    return _Translate(text, sa.literal(capital, sa.String()), sa.literal(small, sa.String())), tuple(
+    return Translate(text, sa.literal(capital, sa.String()), sa.literal(small, sa.String())), tuple(
         value.translate(table) for value in distinct
     )
 
@@ -128,31 +128,33 @@ def _integer(value: int) -> ColumnElement[int]:
     return sa.literal_column(str(value), sa.Integer())
 
 
-class _ExactText(FunctionElement[str]):
+class ExactText(FunctionElement[str]):
+    """A value's text without a collation."""
+
     type = sa.Text()
     inherit_cache = True
     name = "exact_text"
 
 
-@compiles(_ExactText)
-def _cast(element: _ExactText, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(ExactText)
+def _cast(element: ExactText, compiler: SQLCompiler, **kw: Any) -> str:
     (column,) = element.clauses
     return compiler.process(sa.cast(column, sa.Text()), **kw)
 
 
-@compiles(_ExactText, "duckdb")
-@compiles(_ExactText, "postgresql")
-def _cast_in_c(element: _ExactText, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(ExactText, "duckdb")
+@compiles(ExactText, "postgresql")
+def _cast_in_c(element: ExactText, compiler: SQLCompiler, **kw: Any) -> str:
     return f'({_cast(element, compiler, **kw)} COLLATE "C")'
 
 
-@compiles(_ExactText, "sqlite")
-def _cast_in_binary(element: _ExactText, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(ExactText, "sqlite")
+def _cast_in_binary(element: ExactText, compiler: SQLCompiler, **kw: Any) -> str:
     # A cast alone keeps the column's own collation (https://sqlite.org/datatype3.html, section 7.1).
     return f"({_cast(element, compiler, **kw)} COLLATE BINARY)"
 
 
-class _CodePoint(FunctionElement[int]):
+class CodePoint(FunctionElement[int]):
     """The code point of the first character."""
 
     type = sa.Integer()
@@ -160,17 +162,17 @@ class _CodePoint(FunctionElement[int]):
     name = "code_point"
 
 
-@compiles(_CodePoint)
-def _ascii(element: _CodePoint, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(CodePoint)
+def _ascii(element: CodePoint, compiler: SQLCompiler, **kw: Any) -> str:
     return f"ascii({compiler.process(element.clauses, **kw)})"
 
 
-@compiles(_CodePoint, "sqlite")
-def _unicode(element: _CodePoint, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(CodePoint, "sqlite")
+def _unicode(element: CodePoint, compiler: SQLCompiler, **kw: Any) -> str:
     return f"ifnull(unicode({compiler.process(element.clauses, **kw)}), 0)"
 
 
-class _Like(FunctionElement[bool]):
+class Like(FunctionElement[bool]):
     """A LIKE, and the GLOB that means the same."""
 
     type = sa.Boolean()
@@ -178,40 +180,42 @@ class _Like(FunctionElement[bool]):
     name = "like"
 
 
-@compiles(_Like)
-def _as_like(element: _Like, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Like)
+def _as_like(element: Like, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({compiler.process(next(iter(element.clauses)), **kw)})"
 
 
-@compiles(_Like, "sqlite")
-def _as_glob(element: _Like, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Like, "sqlite")
+def _as_glob(element: Like, compiler: SQLCompiler, **kw: Any) -> str:
     _, glob = element.clauses
     return f"({compiler.process(glob, **kw)})"
 
 
-class _FullyMatches(FunctionElement[bool]):
+class FullyMatches(FunctionElement[bool]):
+    """True when the whole text matches the pattern (text, pattern), which is of the kind that `fully_matches` takes."""
+
     type = sa.Boolean()
     inherit_cache = True
     name = "fully_matches"
 
 
-@compiles(_FullyMatches)
-def _anchored(element: _FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(FullyMatches)
+def _anchored(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
     text, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"({text} ~ ('^(?:' || {pattern} || ')$'))"
 
 
-@compiles(_FullyMatches, "duckdb")
-def _regexp_full_match(element: _FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(FullyMatches, "duckdb")
+def _regexp_full_match(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
     return f"regexp_full_match({compiler.process(element.clauses, **kw)})"
 
 
-@compiles(_FullyMatches, "sqlite")
-def _dqmon_fully_matches(element: _FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(FullyMatches, "sqlite")
+def _dqmon_fully_matches(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
     return f"dqmon_fully_matches({compiler.process(element.clauses, **kw)})"
 
 
-class _Translate(FunctionElement[str]):
+class Translate(FunctionElement[str]):
     """A text with each character of the second argument replaced by the one beside it in the third."""
 
     type = sa.Text()
@@ -219,11 +223,11 @@ class _Translate(FunctionElement[str]):
     name = "translate"
 
 
-@compiles(_Translate)
-def _translate(element: _Translate, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Translate)
+def _translate(element: Translate, compiler: SQLCompiler, **kw: Any) -> str:
     return f"translate({compiler.process(element.clauses, **kw)})"
 
 
-@compiles(_Translate, "sqlite")
-def _dqmon_translate(element: _Translate, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Translate, "sqlite")
+def _dqmon_translate(element: Translate, compiler: SQLCompiler, **kw: Any) -> str:
     return f"dqmon_translate({compiler.process(element.clauses, **kw)})"

@@ -6,8 +6,8 @@ A process of its own, so that the peak is that of dqmon alone.
 from __future__ import annotations
 
 import json
+import re
 import resource
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +22,14 @@ from dqmon.engine.run import all_requests
 
 
 def peak_mb() -> float:
-    """The most memory so far; `ru_maxrss` counts kibibytes on Linux (getrusage(2)) and bytes on macOS."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    """The most memory of this process so far.
+
+    On Linux not `ru_maxrss`, which begins with that of the process that started this one (exec_mmap in fs/exec.c).
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024 / 1e6  # type: ignore[index]  # Linux always has it
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def report() -> dict[str, float]:

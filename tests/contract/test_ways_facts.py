@@ -236,7 +236,15 @@ def test_footers(files, where, zone) -> None:
         proved.update(taken(assert_equal(warehouse, requests)))
 
     prove()
-    wanted = {"missing_count", "non_missing_count", "invalid_range_count", "complete_key_count", "null_ratio", "future_count", "unlisted_count"}
+    wanted = {
+        "missing_count",
+        "non_missing_count",
+        "invalid_range_count",
+        "complete_key_count",
+        "null_ratio",
+        "future_count",
+        "unlisted_count",
+    }
     wanted |= {"row_count", "min", "max", "latest_instant"} if where is None else set()
     assert {key.partition("(")[0] for key in proved} == wanted, "what the footers prove somewhere"
 

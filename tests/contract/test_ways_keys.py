@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_ways import Large, measured, sql, values
 
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.engine.ways import WAYS
+from dqmon.engine.ways import WAYS, hashes
 from dqmon.engine.ways.key import MOST_COPIES
 from dqmon.sql import metrics as m
 from dqmon.sql.metrics import key_ways
@@ -60,6 +60,13 @@ METRICS = [
     *(kind(key, "equal") for key in KEYS[::4] for kind in BY_KEY[2:]),
     *(m.statistic(name, word) for name in NAMES for word in ("distinct_count", "distinct_ratio")),
 ]
+EARLY = (AT - timedelta(hours=1)).replace(tzinfo=None)
+DENSE: list[tuple[Any, ...]] = [
+    (i + 1, 1, i * 5 % 8, Decimal(i), i / 2, f"text {i}", "a", True, EARLY, EARLY, EARLY.date(), "north") for i in range(8)
+]
+"""Keys in order, and others (h) close together in none."""
+GAP = (None, 1, *(None for _ in range(6)), EARLY, *(None for _ in range(3)))
+"""Between two copies a key that is none."""
 PARTITIONS = (Partition("t", AT - DAY, AT), Partition("t", AT, AT + DAY), Partition("t", None, None))
 
 
@@ -97,8 +104,10 @@ def test_all_ways_to_copies_are_the_grouping(lab, where, partitions, collisions,
     make(lab)
     used: set[str | None] = set()
 
-    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(ROW, max_size=12), st.booleans())
+    @example(DENSE, False)
+    @example([DENSE[0], GAP, DENSE[0]], False)
     def prove(rows, ascends) -> None:
         if ascends:
             rows = sorted(rows, key=lambda row: (row[0] is None, row[0] or 0, row[1]))
@@ -114,6 +123,22 @@ def test_all_ways_to_copies_are_the_grouping(lab, where, partitions, collisions,
 
     prove()
     assert used >= lab.warehouse.capabilities.key_ways, "some way was never taken, so that nothing was proved of it"
+
+
+@pytest.fixture(autouse=True)
+def _texts_are_long(monkeypatch) -> None:
+    monkeypatch.setattr(hashes, "LONG", 0)
+
+
+def test_short_texts_are_not_hashed(lab, monkeypatch) -> None:
+    monkeypatch.undo()
+    make(lab)
+    for text, is_long in (("x" * 21, False), ("x" * 24, True)):
+        fill(lab, mixed(50, text))
+        found = measured(Large(lab.warehouse), requests(lab, [kind(("s",)) for kind in BY_KEY]), ("hashes",))
+        assert [ms[0].value for ms in found.by_request.values()] == [50, 50, 0, 0]
+        is_hashed = is_long and "hashes" in lab.warehouse.capabilities.key_ways
+        assert set(ways_taken(found).values()) == {"hashes" if is_hashed else None}
 
 
 def collide(monkeypatch) -> None:
@@ -190,10 +215,10 @@ def test_many_copies_are_grouped(lab, copied) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "is_dense"), [((0, 127), True), ((0, 128), False), ((-(2**63), -(2**63) + 1), True), ((2**63 - 2, 2**63 - 1), True)]
+    ("ends", "is_dense"), [((0, 31), True), ((0, 32), False), ((-(2**63), -(2**63) + 1), True), ((2**63 - 2, 2**63 - 1), True)]
 )
 def test_only_dense_integers_have_a_bitmap(lab, ends, is_dense) -> None:
-    """At most 64 possible keys for each row."""
+    """At most 16 possible keys for each row."""
     make(lab)
     low, high = ends
     fill(lab, [(high, *mixed(1)[0][1:]), (low, *mixed(1)[0][1:])])

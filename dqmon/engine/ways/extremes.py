@@ -86,10 +86,9 @@ def _is_inside(question: Question, metric: InvalidRangeCount, facts: ColumnFacts
 def _are_listed(question: Question, metric: UnlistedCount, facts: ColumnFacts) -> bool:
     """True when the list has every whole number from the least to the greatest."""
     least, greatest = facts.least, facts.greatest
-    is_short = isinstance(least, int) and isinstance(greatest, int) and greatest - least < len(metric.values)
-    if not is_short or question.column(metric.column).group is not TypeGroup.INTEGER:
+    if question.column(metric.column).group is not TypeGroup.INTEGER or not isinstance(least, int) or not isinstance(greatest, int):
         return False
-    return {str(number) for number in range(least, greatest + 1)} <= set(metric.values)
+    return greatest - least < len(metric.values) and {str(number) for number in range(least, greatest + 1)} <= set(metric.values)
 
 
 def _bound(kind: Stored, limit: Decimal | str | datetime | None) -> Any:

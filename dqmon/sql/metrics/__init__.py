@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from dqmon.sql.metrics.counts import ColumnCount, InvalidRangeCount, MissingCount, NonMissingCount, RowCount
     from dqmon.sql.metrics.histograms import ColumnHistogram
     from dqmon.sql.metrics.instants import FutureCount, LatestInstant, MaxIngestionDelay
-    from dqmon.sql.metrics.key_ways import Copies, IsOutOfOrder, RepeatedHashes, SurplusByBitmap
+    from dqmon.sql.metrics.key_ways import Copies, IsOutOfOrder, RepeatedHashes, SampledLength, SurplusByBitmap
     from dqmon.sql.metrics.keys import CompleteKeyCount, DistinctKeys, DuplicatedKeys, KeyedRows, SurplusRows
     from dqmon.sql.metrics.references import MissingReference
     from dqmon.sql.metrics.rows import Buckets, ComparedColumns, KeyBound, RowHashes, RowSums
@@ -59,6 +59,7 @@ __all__ = [
     "RowCount",
     "RowHashes",
     "RowSums",
+    "SampledLength",
     "SampledValues",
     "Sum",
     "SurplusByBitmap",
@@ -87,6 +88,7 @@ _FAMILIES = {
         "Copies",
         "IsOutOfOrder",
         "RepeatedHashes",
+        "SampledLength",
         "SurplusByBitmap",
     ),
     "keys": (

@@ -65,7 +65,7 @@ class ColumnHistogram(BinnedMetric):
         if kind.group in NUMBERS:
             number = sa.select(*groups, numbers(column, caps, "a histogram").label("dq_number")).subquery("dq_numbers")
             within = [number.c[group.name] for group in groups]
-            return _by_bin(_counted(_GridCode(number.c.dq_number), within), within)
+            return _by_bin(_counted(GridCode(number.c.dq_number), within), within)
         text = sa.type_coerce(column, sa.types.NullType()) if kind.group is TypeGroup.BOOLEAN else exact_text(column)
         return _by_value(_counted(text, groups), groups)
 
@@ -129,7 +129,7 @@ def _plain(number: int) -> ColumnElement[Any]:
     return sa.literal_column(str(number), sa.Integer())
 
 
-class _GridCode(FunctionElement[Any]):
+class GridCode(FunctionElement[Any]):
     """`core.histogram.grid_code` of a number, NULL for NULL."""
 
     type = sa.BigInteger()
@@ -137,8 +137,8 @@ class _GridCode(FunctionElement[Any]):
     name = "grid_code"
 
 
-@compiles(_GridCode)
-def _grid_code(element: _GridCode, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(GridCode)
+def _grid_code(element: GridCode, compiler: SQLCompiler, **kw: Any) -> str:
     # A logarithm that is off by a hair at a power of two does no harm: the grid is the same line from both of its sides there.
     value = f"CAST({compiler.process(element.clauses, **kw)} AS DOUBLE PRECISION)"
     least, most = 2.0**LOWEST, 2.0**HIGHEST
@@ -149,7 +149,7 @@ def _grid_code(element: _GridCode, compiler: SQLCompiler, **kw: Any) -> str:
     return f"CASE WHEN {value} >= {least!r} THEN {position} WHEN {value} <= -{least!r} THEN -{position} WHEN {value} IS NOT NULL THEN 0 END"
 
 
-@compiles(_GridCode, "sqlite")
-def _registered(element: _GridCode, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(GridCode, "sqlite")
+def _registered(element: GridCode, compiler: SQLCompiler, **kw: Any) -> str:
     # In dqmon.warehouses.base.sqlite_functions, since SQLite may be built without mathematical functions.
     return f"{GRID_CODE}({compiler.process(element.clauses, **kw)})"

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, BinnedMetric, RowsMetric, Totals, Value
+from dqmon.core.metric import AggregateMetric, BinnedMetric, RowsMetric, SampledMetric, Totals, Value
 from dqmon.core.table import TypeGroup
 from dqmon.sql.columns import stored
 from dqmon.sql.conditions import count_where
 from dqmon.sql.keys import exact_key
-from dqmon.sql.texts import exact_text
+from dqmon.sql.texts import exact_text, length
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement, Select
@@ -94,6 +94,23 @@ class SurplusByBitmap(_OfKey, AggregateMetric):
         size = math.prod(high - low + 1 for _, low, high in spans)
         bits = sa.func.bit_count(sa.func.bitstring_agg(sa.case((within, place)), _integer(0), _integer(size - 1)))
         return count_where(_is_full(columns, self.keys)) - sa.func.coalesce(bits, _integer(0))
+
+
+@dataclass(frozen=True, slots=True)
+class SampledLength(_OfKey, SampledMetric):
+    """Characters of the key's texts, together, on an average of a sample's rows; 0 of no rows."""
+
+    name: ClassVar[str] = "sampled_length"
+    empty: ClassVar[Value] = 0
+
+    keys: tuple[str, ...]
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """`sum(length(text)) / count(*)`."""
+        del caps, at
+        texts = [columns[name] for name in self.keys if stored(columns[name]).group is TypeGroup.TEXT]
+        lengths = (sa.func.coalesce(sa.func.sum(length(exact_text(text))), _integer(0)) for text in texts)
+        return sa.cast(sum(lengths, _integer(0)) / sa.func.greatest(sa.func.count(), _ONE), sa.BigInteger())
 
 
 @dataclass(frozen=True, slots=True)

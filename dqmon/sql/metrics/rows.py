@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from dqmon.core.metric import AggregateMetric, Key, MetadataMetric, RowsMetric, Totals, Value
 from dqmon.core.table import TypeGroup
@@ -23,6 +25,7 @@ from dqmon.sql.plain import HASH_BITS, as_double, plain_text, row_hash
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement, Select
+    from sqlalchemy.sql.compiler import SQLCompiler
 
     from dqmon.core.capabilities import Capabilities
     from dqmon.core.table import Column
@@ -190,7 +193,21 @@ class RowHashes(_ByPosition):
 
 
 def _bucket(position: ColumnElement[int], shift: int) -> ColumnElement[int]:
-    return position.bitwise_rshift(_integer(shift))
+    return Shifted(position, _integer(shift))
+
+
+class Shifted(FunctionElement[int]):
+    """A whole number without its last bits (number, how many)."""
+
+    name = "shifted"
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(Shifted)
+def _shift(element: Shifted, compiler: SQLCompiler, **kw: Any) -> str:
+    number, bits = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({number} >> {bits})"
 
 
 def _integer(value: int) -> ColumnElement[int]:

@@ -1,0 +1,106 @@
+"""What Snowflake's INFORMATION_SCHEMA says of the tables of one schema, asked once for all of them.
+
+| said | taken as |
+|---|---|
+| ROW_COUNT of a base table | exact: it is that of the last commit |
+| ROW_COUNT of hybrid, dynamic, Iceberg and external tables, of views | not known |
+| NOT NULL | enforced, the only constraint that is (https://docs.snowflake.com/en/sql-reference/constraints-overview) |
+| PRIMARY KEY, UNIQUE | nothing: duplicates get in |
+| LAST_ALTERED | nothing, neither for freshness nor as a proof (see `is_provable`) |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from dqmon.core.facts import NOTHING_KNOWN, ColumnFacts, TableFacts
+from dqmon.core.table import Column, TypeGroup
+from dqmon.warehouses.base.snowflake_sql import COLLATED
+
+_ALL = """
+    select t.table_name, t.table_type, t.is_hybrid, t.is_dynamic, t.is_iceberg, t.row_count, t.bytes, t.created, t.last_ddl,
+        c.column_name, c.data_type, c.numeric_precision, c.numeric_scale, c.collation_name, c.is_nullable
+    from {place}.tables t join {place}.columns c on c.table_schema = t.table_schema and c.table_name = t.table_name
+    where t.table_schema = :schema order by t.table_name, c.ordinal_position
+"""
+
+_TABLES = "select table_schema, table_name, table_type from {place}.tables where table_schema <> 'INFORMATION_SCHEMA'{of_schema}"
+
+_GROUPS = {
+    "FLOAT": TypeGroup.FLOAT,
+    "TEXT": TypeGroup.TEXT,
+    "BOOLEAN": TypeGroup.BOOLEAN,
+    "DATE": TypeGroup.DATE,
+    "TIMESTAMP_NTZ": TypeGroup.TIMESTAMP,
+    # Both are moments: one keeps the offset it was written with, the other is shown in the session's zone.
+    **dict.fromkeys(("TIMESTAMP_LTZ", "TIMESTAMP_TZ"), TypeGroup.TIMESTAMP_ZONED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One table or view, and its columns in order. `rows` and `size` (bytes) are None where they are not exact."""
+
+    columns: tuple[Column, ...]
+    rows: int | None
+    size: int | None
+    since: str
+    is_plain: bool
+
+    @property
+    def facts(self) -> TableFacts:
+        """What is certain: nothing of views and of tables that are not Snowflake's own."""
+        if not self.is_plain:
+            return NOTHING_KNOWN
+        known = {c.name: ColumnFacts(f"{c.name} is NOT NULL", nulls=0) for c in self.columns if not c.nullable}
+        return TableFacts(rows=self.rows, rows_because="ROW_COUNT of INFORMATION_SCHEMA.TABLES", about_rows=self.rows, columns=known)
+
+
+def all_of(database: str | None) -> sa.TextClause:
+    """All tables of `:schema` with their columns, in one statement."""
+    return sa.text(_ALL.format(place=_place(database)))
+
+
+def listed(database: str | None, schema: str | None) -> sa.TextClause:
+    """Schema, name and kind of the tables of `:schema`, or of all when it is None."""
+    return sa.text(_TABLES.format(place=_place(database), of_schema="" if schema is None else " and table_schema = :schema"))
+
+
+def entries(rows: Iterable[Any]) -> Mapping[str, Entry]:
+    """The tables of `all_of`'s rows, by their names in the catalogue."""
+    grouped: dict[str, list[Any]] = {}
+    for name, *row in rows:
+        grouped.setdefault(str(name), []).append(row)
+    return {name: _entry(found) for name, found in grouped.items()}
+
+
+def is_view(kind: str) -> bool:
+    """By TABLE_TYPE."""
+    return "VIEW" in kind
+
+
+def _entry(rows: list[Any]) -> Entry:
+    kind, *others, count, size, created, changed = rows[0][:8]
+    is_plain = kind == "BASE TABLE" and "YES" not in others
+    columns = tuple(_column(position, row[8:]) for position, row in enumerate(rows, start=1))
+    since = f"created {created}, defined {changed}"
+    return Entry(columns, count if is_plain else None, size if is_plain else None, since, is_plain)
+
+
+def _column(position: int, row: Any) -> Column:
+    """A number without decimals is an integer; a collation stands in the type."""
+    name, kind, precision, scale, collation, nullable = row
+    if kind == "NUMBER":
+        group, declared = (TypeGroup.DECIMAL if scale else TypeGroup.INTEGER), f"NUMBER({precision},{scale})"
+    else:
+        group, declared = _GROUPS.get(kind, TypeGroup.OTHER), kind if collation is None else f"{kind}{COLLATED}{collation}"
+    return Column(str(name), declared, group, nullable == "YES", position)
+
+
+def _place(database: str | None) -> str:
+    own = "" if database is None else '"' + database.replace('"', '""').replace(":", r"\:") + '".'
+    return f"{own}information_schema"

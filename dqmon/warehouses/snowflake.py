@@ -1,0 +1,294 @@
+"""Snowflake by its own connector: key pair or OAuth, one role with the right to read, every statement tagged and limited on the server."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import sqlalchemy as sa
+from pydantic import Field, SecretStr, model_validator
+
+from dqmon.core.capabilities import Capabilities
+from dqmon.core.facts import NOTHING_KNOWN, TableFacts
+from dqmon.core.options import ProjectPath, WarehouseOptions
+from dqmon.core.table import Column, TableRef
+from dqmon.errors import ConnectFailed, PermissionDenied, QueryFailed, TableMissing, WarehouseError
+from dqmon.sql.tables import NamedTable
+from dqmon.telemetry import Log
+from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
+from dqmon.warehouses.base.snowflake_catalogue import Entry, all_of, entries, is_view, listed
+from dqmon.warehouses.base.snowflake_errors import translated
+from dqmon.warehouses.base.snowflake_sql import stored_name, written_name
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql import Select
+
+log = Log(__name__)
+
+CANCEL_AFTER_S = 0.5
+"""Seconds past the limit after which the client asks for a cancel: the server's own limit, in whole seconds, may come after it."""
+
+DROP_AFTER_S = 2
+"""Seconds past the limit after which the client waits no longer."""
+
+RECYCLE_S = 3_000
+"""Seconds after which a pooled connection is opened anew: a session's token lives for an hour."""
+
+TAG_LIMIT = 2_000
+"""Characters of a QUERY_TAG (https://docs.snowflake.com/en/sql-reference/parameters#query-tag)."""
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_MIGHTY = ("ACCOUNTADMIN", "SECURITYADMIN", "SYSADMIN", "USERADMIN", "ORGADMIN", "GLOBALORGADMIN")
+_STATEMENT = "dqmon_statement"
+_WAYS = ("private_key_file", "private_key", "token", "password")
+_TOKEN = sa.text("select system$last_change_commit_time(:name)")
+
+
+class SnowflakeOptions(WarehouseOptions):
+    """Sign-in: one of private_key_file, private_key, token and password.
+
+    account: as in `ACME-EU1`. user: of TYPE=SERVICE. private_key_file, private_key: a PKCS 8 key in PEM, the latter as text from
+    the environment. private_key_passphrase: of an encrypted one. token: of OAuth. password: Snowflake is about to refuse it
+    (https://docs.snowflake.com/en/user-guide/security-mfa-rollout). role: without it the user's default; with it no secondary role
+    is used. warehouse: the virtual warehouse that runs the statements. database: the one whose tables are named without one.
+    host, port, protocol: of a private link; http for a stand-in on this machine only. sees_all_rows: write false when a row access
+    policy hides rows from the role, so that the catalogue's counts are not taken for its.
+    """
+
+    account: str = Field(min_length=1)
+    user: str = Field(min_length=1)
+    private_key_file: ProjectPath | None = None
+    private_key: SecretStr | None = None
+    private_key_passphrase: SecretStr | None = None
+    token: SecretStr | None = None
+    password: SecretStr | None = None
+    role: str | None = None
+    warehouse: str | None = None
+    database: str = Field(min_length=1)
+    host: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65_535)
+    protocol: Literal["https", "http"] = "https"
+    sees_all_rows: bool = True
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SnowflakeOptions:
+        given = [way for way in _WAYS if getattr(self, way) is not None]
+        if len(given) != 1:
+            found = f"there are {' and '.join(given)}" if given else "there is none"
+            raise ValueError(f"give one of {', '.join(_WAYS)}; {found}")
+        if self.protocol == "http" and self.host not in _LOOPBACK:
+            raise ValueError("protocol: http sends the secret unprotected; it is for a stand-in with host: 127.0.0.1")
+        return self
+
+
+class SnowflakeSession(SqlSession):
+    """One connection of the pool; reads the catalogue of a schema once."""
+
+    def __init__(self, connection: sa.Connection, warehouse: Snowflake) -> None:
+        super().__init__(connection, warehouse)
+        self._sees_all_rows: bool = warehouse.options.sees_all_rows
+        self._schemas: dict[tuple[str | None, str], Mapping[str, Entry]] = {}
+        self._dataset: str | None = None
+
+    def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
+        """As every session's; the statement is tagged with the first table that it names."""
+        elements = sa.sql.visitors.iterate(statement) if isinstance(statement, sa.Select) else ()
+        self._dataset = next((".".join(element.parts) for element in elements if isinstance(element, NamedTable)), None)
+        try:
+            return super().fetch(statement, timeout_s)
+        finally:
+            self._dataset = None
+
+    def tables(self, schema: str | None) -> tuple[tuple[TableRef, bool], ...]:
+        """Those of the configured database; names without small letters are written in small letters, as people write them.
+
+        A name that has nothing but small letters cannot be told from these, and is left out.
+        """
+        values = {} if schema is None else {"schema": stored_name(schema)}
+        rows = self._rows(listed(None, schema), values, self.timeout_s)
+        named = ((written_name(str(where)), written_name(str(name)), is_view(kind)) for where, name, kind in rows)
+        return tuple(sorted((TableRef(self.name, None, s, n), view) for s, n, view in named if s is not None and n is not None))
+
+    def columns(self, table: TableRef) -> tuple[Column, ...]:
+        """From the catalogue. Raises TableMissing, which names near tables."""
+        entry = self._entry(table)
+        if entry is None:
+            raise TableMissing(self._missing(table, table.schema or self.default_schema))
+        return entry.columns
+
+    def facts(self, table: TableRef) -> TableFacts:
+        """Rows of Snowflake's own tables, if the role sees all of them, and NOT NULL, the one constraint that is enforced."""
+        entry = self._entry(table)
+        found = entry.facts if entry else NOTHING_KNOWN
+        return found if self._sees_all_rows else replace(found, rows=None, rows_because="")
+
+    def unchanged_proof(self, table: TableRef) -> str | None:
+        """By the commit of the last change, with rows, bytes, and when the table was made and defined; only of Snowflake's own tables.
+
+        LAST_ALTERED proves nothing: it moves with grants' and the service's own work on metadata. The commit's token is what Snowflake
+        gives to tell whether rows changed (https://docs.snowflake.com/en/sql-reference/functions/system_last_change_commit_time);
+        the definition's time tells a table that was swapped with another one.
+        """
+        entry = self._entry(table)
+        if entry is None or not entry.is_plain:
+            return None
+        name = ".".join(
+            self._quoted(stored_name(part)) for part in (table.catalog, table.schema or self.default_schema, table.name) if part
+        )
+        # A role that may not call it, or a server that has no such function.
+        with suppress(PermissionDenied, QueryFailed, TableMissing):
+            ((token,),) = self._rows(_TOKEN, {"name": name}, self.timeout_s)
+            return f"last change committed at {token}, {entry.rows} rows, {entry.size} bytes, {entry.since}"
+        return None
+
+    def _entry(self, table: TableRef) -> Entry | None:
+        database = None if table.catalog is None else stored_name(table.catalog)
+        schema = stored_name(table.schema or self.default_schema)
+        if (database, schema) not in self._schemas:
+            found = self._rows(all_of(database), {"schema": schema}, self.timeout_s)
+            self._schemas[database, schema] = entries(found)
+        return self._schemas[database, schema].get(stored_name(table.name))
+
+    def _quoted(self, part: str) -> str:
+        return '"' + part.replace('"', '""') + '"'
+
+    def column(self, position: int, row: Sequence[Any]) -> Column:
+        """Not used: `columns` reads whole schemas."""
+        raise QueryFailed(f"no single column is read: {position} {row}")
+
+    def prepare(self, timeout_s: float) -> None:
+        """Tag and limit of the next statement, which go along with it."""
+        tag = {"app": "dqmon", "warehouse": self.name} | ({"dataset": self._dataset} if self._dataset else {})
+        self.connection.info[_STATEMENT] = {"QUERY_TAG": _tag(tag), "STATEMENT_TIMEOUT_IN_SECONDS": max(1, math.ceil(timeout_s))}
+
+    def deadline(self, timeout_s: float) -> Deadline:
+        """Second net after the server's own limit; the third is the connector's."""
+        return Deadline((timeout_s + CANCEL_AFTER_S, self._cancel))
+
+    def _cancel(self) -> None:
+        """All statements of this session, by a second one beside it: the connector tells a statement's number only at its end."""
+        from snowflake.connector import Error
+
+        with suppress(Error), self.driver.cursor() as cursor:
+            cursor.execute("select system$cancel_all_queries(%s)", (self.driver.session_id,))
+
+    def translate(self, error: Exception, timeout_s: float) -> WarehouseError:
+        """By Snowflake's numbers of errors."""
+        return translated(error, timeout_s)
+
+
+class Snowflake(SqlWarehouse):
+    """A Snowflake database. `dqmon grants` prints the role that it needs, and no more.
+
+    A name without capitals is read as Snowflake reads it unquoted: `analytics.orders` is ANALYTICS.ORDERS; a name with capitals is
+    taken exactly. Statements were compiled by the real dialect and run by the real connector against a stand-in; what the stand-in
+    lacks was compiled, not run: cancels on the server, `SYSTEM$LAST_CHANGE_COMMIT_TIME`, collations, and 17 digits of a double, which
+    comparing rows of floats with another engine needs.
+    """
+
+    type: ClassVar[str] = "snowflake"
+    Options = SnowflakeOptions
+    standard_schema = "public"
+    # https://docs.snowflake.com/en/user-guide/query-size-limits: 1 MB of text; parameters are written into it.
+    capabilities = Capabilities(max_expressions=1_000, max_parameters=10_000, is_columnar=True, grammar="snowflake")
+
+    @property
+    def default_catalog(self) -> str:
+        """The database, which names need not have."""
+        return written_name(stored_name(self.options.database)) or str(self.options.database)
+
+    def create_engine(self) -> sa.Engine:
+        """A pool of at most `max_connections`, each tested before use."""
+        if self.options.password is not None:
+            log.warning("password sign-in", warehouse=self.name, advice="Snowflake is about to refuse it; use private_key_file")
+        engine = sa.create_engine(
+            "snowflake://",
+            creator=self._opened,
+            pool_size=self.max_connections,
+            max_overflow=0,
+            pool_timeout=self.options.connect_timeout,
+            pool_pre_ping=True,
+            pool_recycle=RECYCLE_S,
+            hide_parameters=True,
+        )
+        sa.event.listen(engine, "do_execute", _execute)
+        return engine
+
+    def session(self, connection: sa.Connection) -> SnowflakeSession:
+        """The session of one connection."""
+        return SnowflakeSession(connection, self)
+
+    def _opened(self) -> Any:
+        import snowflake.connector
+
+        connection = snowflake.connector.connect(**self.connect_arguments())
+        if connection.role in _MIGHTY:
+            advice = "print the statements that make one that can only read: dqmon grants"
+            log.warning("the role can do more than read", warehouse=self.name, role=connection.role, advice=advice)
+        return connection
+
+    def connect_arguments(self) -> dict[str, Any]:
+        """What the connector is called with; it holds secrets."""
+        options = self.options
+        limit = math.ceil(self.timeout_s)
+        given = {
+            "account": options.account,
+            "user": options.user,
+            "role": options.role,
+            "secondary_roles": options.role and "NONE",
+            "warehouse": options.warehouse,
+            "database": stored_name(options.database),
+            "schema": stored_name(self.default_schema or ""),
+            "host": options.host,
+            "port": options.port,
+            "protocol": options.protocol,
+            **_secrets(options),
+        }
+        return {key: value for key, value in given.items() if value is not None} | {
+            "application": "dqmon",
+            "autocommit": False,
+            "client_session_keep_alive": False,
+            "enable_server_session_keep_alive_auto_detection": False,
+            "login_timeout": options.connect_timeout,
+            "query_timeout": limit + DROP_AFTER_S,
+            "session_parameters": {
+                "QUERY_TAG": _tag({"app": "dqmon", "warehouse": self.name}),
+                "STATEMENT_TIMEOUT_IN_SECONDS": max(1, limit),
+                "TIMEZONE": "UTC",
+                "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+                "CLIENT_TELEMETRY_ENABLED": False,
+            },
+        }
+
+    def connect_error(self, error: Exception) -> WarehouseError:
+        """Snowflake's words, with what to do."""
+        where = f"account {self.options.account} as {self.options.user}"
+        return ConnectFailed(f"{self.name}: no connection to {where}: {translated(error, self.timeout_s)}")
+
+
+def _secrets(options: SnowflakeOptions) -> dict[str, Any]:
+    """The connector's arguments of the one way to sign in."""
+    passphrase = options.private_key_passphrase and options.private_key_passphrase.get_secret_value()
+    if options.token is not None:
+        return {"authenticator": "OAUTH", "token": options.token.get_secret_value()}
+    if options.password is not None:
+        return {"password": options.password.get_secret_value()}
+    key = options.private_key and options.private_key.get_secret_value()
+    given = {"private_key_file": options.private_key_file, "private_key": key, "private_key_password": passphrase}
+    return {"authenticator": "SNOWFLAKE_JWT"} | given
+
+
+def _tag(words: Mapping[str, str]) -> str:
+    """Compact JSON, which Snowflake's history can parse; without the longest part when it is too long."""
+    text = json.dumps(words, separators=(",", ":"), ensure_ascii=False)
+    return text if len(text) <= TAG_LIMIT else _tag({key: words[key] for key in words if words[key] != max(words.values(), key=len)})
+
+
+def _execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+    """Runs a statement with its tag and limit, without a further trip to the server; True: it was run."""
+    cursor.execute(statement, parameters, _statement_params=context.root_connection.info.get(_STATEMENT))
+    return True

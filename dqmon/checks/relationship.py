@@ -12,7 +12,8 @@ from dqmon.checks.base.fields import Names, key_problems
 from dqmon.core.check import Check, DatasetCheck
 from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.core.metric import Metric, OtherTable
+from dqmon.core.metric import Metric
+from dqmon.core.metric_kinds import OtherTable
 from dqmon.core.verdict import Dimension, Unit
 from dqmon.sql.metrics import CompleteKeyCount, MissingReference, RowCount, TotalsByKey
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dqmon.core.measurement import MetricRequest, Partition, Scan
-from dqmon.core.metric import GroupedMetric, MetricKind
+from dqmon.core.metric import MetricKind
+from dqmon.core.metric_kinds import GroupedMetric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +19,8 @@ def plan(requests: Iterable[MetricRequest], fits: Callable[[Scan], bool]) -> tup
 
     AGGREGATE requests of one table, condition and segmentation are one scan, whatever their partition (partitions
     of one column become buckets of one grouped statement); GROUPED ones one scan for each key; STATEMENT, QUERY
-    and BINNED ones one for each metric; ROWS ones one each; METADATA ones one for each table. A scan that does not `fits` the engine is halved.
+    and BINNED ones one for each metric; ROWS ones one each; METADATA ones one for each table. A scan that does not `fits` the
+    engine is halved.
     """
     groups: dict[_Key, list[MetricRequest]] = {}
     for request in dict.fromkeys(requests):

@@ -12,7 +12,8 @@ from dqmon.core.metric import MetricKind
 from dqmon.core.result import CheckResult
 from dqmon.core.verdict import Verdict
 from dqmon.engine.judge import Knowledge, Run, Task, judge, requests
-from dqmon.engine.measure import Means, measure
+from dqmon.engine.means import Means
+from dqmon.engine.measure import measure
 from dqmon.sql.bad_rows import bad_rows
 from dqmon.sql.source import Source
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import perf_counter
@@ -15,10 +15,10 @@ from dqmon.core.metric import Metric, Value
 from dqmon.core.plan import split
 from dqmon.core.table import Column, TableRef
 from dqmon.engine.fragments import Merging, Pieces, chunks
+from dqmon.engine.means import Means
 from dqmon.engine.planning import compile_with, failure_of, look_up, scans
-from dqmon.engine.reuse import Earlier, Memory
+from dqmon.engine.reuse import Earlier
 from dqmon.engine.rounds import Rounds
-from dqmon.engine.ways import WAYS
 from dqmon.sql.text import literal_sql
 from dqmon.telemetry import Log
 
@@ -53,19 +53,6 @@ class Measured:
         self.statements += other.statements
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What measuring needs besides the warehouse.
-
-    `memory` is None where nothing may be reused; `ways` names the ways to a value that may be taken (`engine.ways`).
-    """
-
-    clock: Callable[[], datetime]
-    new_id: Callable[[], str]
-    memory: Memory | None = None
-    ways: Collection[str] = WAYS
-
-
 def measure(warehouse: Warehouse, requests: Iterable[MetricRequest], means: Means) -> Measured:
     """Every request gets at least one measurement, with a value or a failure. Raises StoreError only, from the memory.
 
@@ -77,7 +64,7 @@ def measure(warehouse: Warehouse, requests: Iterable[MetricRequest], means: Mean
     measuring, rounds = _Measuring(warehouse, means), Rounds((), {}, ())
     try:
         with warehouse.open() as session:
-            known = look_up(warehouse, session, wanted, means.memory, means.ways, means.clock())
+            known = look_up(warehouse, session, wanted, means)
             measuring.done.columns.update(known.columns)
             measuring.proofs, measuring.merging = known.proofs, Merging(known.pieces)
             measuring.done.pieces.update(known.pieces)

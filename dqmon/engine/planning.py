@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from dqmon import errors
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.measurement import Failure, FailureKind, MetricRequest, Scan
-from dqmon.core.metric import MetricKind, StatementMetric
+from dqmon.core.metric import MetricKind
+from dqmon.core.metric_kinds import StatementMetric
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef
 from dqmon.engine.fragments import Merging, Pieces, pieces
+from dqmon.engine.means import Means
 from dqmon.engine.reuse import Earlier, Memory, is_reusable
 from dqmon.engine.ways import Question, has_ways, wants_facts
 from dqmon.sql.columns import resolve
@@ -41,7 +43,8 @@ class Outlook:
     """What is known before any table is read: its columns, why some requests cannot be measured, and what needs no scan.
 
     `proofs` has what the warehouse says of the tables of each request now; `reused` the values that still stand by it;
-    `pieces` has the fragments of tables that are made of several; `questions` the requests that may be answered in another way than by their own statement.
+    `pieces` has the fragments of tables that are made of several; `questions` the requests that may be answered in another way
+    than by their own statement.
     """
 
     columns: Mapping[TableRef, tuple[Column, ...]]
@@ -52,10 +55,9 @@ class Outlook:
     questions: Mapping[MetricRequest, Question]
 
 
-def look_up(
-    warehouse: Warehouse, session: Session, requests: Sequence[MetricRequest], memory: Memory | None, ways: Collection[str], at: datetime
-) -> Outlook:
-    """What the catalogue and the store say of `requests` at a time; reads no table. Raises ConnectFailed, and StoreError from `memory`."""
+def look_up(warehouse: Warehouse, session: Session, requests: Sequence[MetricRequest], means: Means) -> Outlook:
+    """What the catalogue and the store say of `requests`; reads no table. Raises ConnectFailed, and StoreError from the memory."""
+    memory, ways, at = means.memory, means.ways, means.clock()
     columns, failures = _look_up(session, requests)
     possible = [request for request in requests if request not in failures]
     proofs = _proofs(session, possible) if memory is not None else {}

@@ -11,6 +11,7 @@ from dqmon.core.measurement import Measurement, MetricRequest, Scan
 from dqmon.core.metric import MetricKind
 from dqmon.engine.fragments import Merging, chunks
 from dqmon.engine.judge import Task
+from dqmon.engine.means import Means
 from dqmon.engine.planning import Outlook, facts_of, look_up, plan_scans
 from dqmon.engine.reuse import Memory
 from dqmon.engine.rounds import Rounds
@@ -64,7 +65,7 @@ def preview(environment: Environment, tasks: Sequence[Task]) -> tuple[PlannedSta
     for name, tables in by_warehouse(all_requests(tasks)).items():
         warehouse, asked = environment.warehouses[name], [r for group in tables.values() for r in group]
         with warehouse.open() as session:
-            known = look_up(warehouse, session, asked, memory, environment.ways, environment.clock())
+            known = look_up(warehouse, session, asked, Means(environment.clock, environment.new_id, memory, environment.ways))
             facts = {table: facts_of(session, table) for table in known.columns}
         with environment.database.read() as connection:
             seconds = durations(connection, asked)

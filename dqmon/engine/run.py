@@ -18,7 +18,8 @@ from dqmon.core.table import TableRef
 from dqmon.engine.fragments import Pieces
 from dqmon.engine.judge import Run, Task, judge, keyless, missing_requests, requests, windows
 from dqmon.engine.knowledge import gather
-from dqmon.engine.measure import Means, Measured, measure
+from dqmon.engine.means import Means
+from dqmon.engine.measure import Measured, measure
 from dqmon.engine.reproduce import with_reproduction
 from dqmon.engine.reuse import Memory
 from dqmon.sql.metrics import ColumnList

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric
+from dqmon.core.metric_kinds import AggregateMetric
 from dqmon.core.row_rule import Row
 
 if TYPE_CHECKING:

@@ -24,18 +24,16 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from dqmon.core.measurement import Scan, Segment, Slice
-from dqmon.core.metric import (
+from dqmon.core.metric import Metric, MetricKind, Value
+from dqmon.core.metric_kinds import (
     SAMPLE,
     AggregateMetric,
     BinnedMetric,
     GroupedMetric,
-    Metric,
-    MetricKind,
     QueryMetric,
     RowsMetric,
     SampledMetric,
     StatementMetric,
-    Value,
 )
 from dqmon.core.table import Column
 from dqmon.errors import TooManySegments

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from dqmon.core.capabilities import Capabilities
 from dqmon.core.measurement import Scan, Slice
-from dqmon.core.metric import OtherTable
+from dqmon.core.metric_kinds import OtherTable
 from dqmon.core.table import Column
 from dqmon.sql.columns import bound, resolve
 from dqmon.sql.instant import instant

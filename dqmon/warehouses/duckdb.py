@@ -19,6 +19,7 @@ from dqmon.core.table import Column, TableRef
 from dqmon.errors import ConnectFailed, PermissionDenied, TableMissing, WarehouseBusy, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base.duckdb_catalogue import COLUMNS, CONSTRAINTS, VIEWS, Tables, columns, group_of, tables
+from dqmon.warehouses.base.duckdb_files import READERS, folder_of, kind_of, make_view, quoted_name, quoted_text
 from dqmon.warehouses.base.parquet_footers import FILES, chunks_sql, footers, is_worth
 from dqmon.warehouses.base.session import missing_file, one_line, refused
 from dqmon.warehouses.base.stamps import files_proof
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
-_READERS = {
-    "parquet": "read_parquet",
-    **dict.fromkeys(("csv", "tsv"), "read_csv"),
-    **dict.fromkeys(("json", "jsonl", "ndjson"), "read_json"),
-}
-"""By the ending of the file's name."""
 
 _SINGLY = 15
 """Tables whose columns are looked up one by one, 1 ms each, before those of all tables are read at once."""
@@ -48,8 +43,8 @@ class DuckdbOptions(WarehouseOptions):
     @classmethod
     def _known(cls, files: dict[str, str]) -> dict[str, str]:
         for file in files.values():
-            if _kind(file) not in _READERS:
-                raise ValueError(f"{file!r} ends in none of {', '.join(_READERS)} (or these with .gz)")
+            if kind_of(file) not in READERS:
+                raise ValueError(f"{file!r} ends in none of {', '.join(READERS)} (or these with .gz)")
         return files
 
     @model_validator(mode="after")
@@ -99,7 +94,7 @@ class DuckdbSession(SqlSession):
     def place(self, table: TableRef) -> dict[str, str | None]:
         """The quoted path."""
         parts = (table.catalog, table.schema or self.default_schema, table.name)
-        return {"path": ".".join(_name(part) for part in parts if part is not None)}
+        return {"path": ".".join(quoted_name(part) for part in parts if part is not None)}
 
     def unchanged_proof(self, table: TableRef) -> str | None:
         """By the files: of a table of `files:` its own, else the database's with its write-ahead log. Nothing of other views."""
@@ -116,7 +111,7 @@ class DuckdbSession(SqlSession):
     def fragments(self, table: TableRef) -> tuple[Fragment, ...]:
         """The Parquet files of a table of `files:`; of other kinds the types depend on what all files hold together."""
         pattern = self._files.get(table.name) if table.schema in (None, "main") else None
-        if pattern is None or _kind(pattern) != "parquet":
+        if pattern is None or kind_of(pattern) != "parquet":
             return ()
         found = self._rows(sa.text("select file from glob(:pattern) order by 1"), {"pattern": pattern}, self.timeout_s)
         return tuple(Fragment(file, (file,), files_proof((Path(file),))) for (file,) in found)
@@ -126,7 +121,7 @@ class DuckdbSession(SqlSession):
         schema, name = self._key(table)
         if schema == "main" and name in map(str.lower, self._files):
             file = self._files.get(table.name, "")
-            return self._footers(self.columns(table), file) if _kind(file) == "parquet" else NOTHING_KNOWN
+            return self._footers(self.columns(table), file) if kind_of(file) == "parquet" else NOTHING_KNOWN
         if self._tables is None:
             self._tables = tables(self._rows(sa.text(CONSTRAINTS), {}, self.timeout_s))
         return self._tables.get((schema, name), NOTHING_KNOWN) if table.catalog is None else NOTHING_KNOWN
@@ -219,7 +214,7 @@ class Duckdb(SqlWarehouse):
         driver: Any = connection
         with self._configuring:
             if driver.execute("select current_setting('lock_configuration')").fetchone() == (False,):
-                folders = ", ".join(_quoted(_folder(file)) for file in self.options.files.values())
+                folders = ", ".join(quoted_text(folder_of(file)) for file in self.options.files.values())
                 driver.execute(f"set allowed_directories = [{folders}]")
                 driver.execute("set python_enable_replacements = false")
                 # Else it is the machine's zone, and conditions mean other rows on another machine.
@@ -227,37 +222,5 @@ class Duckdb(SqlWarehouse):
                 driver.execute("set enable_external_access = false")
                 driver.execute("set lock_configuration = true")
         record.info["unreadable"] = {
-            table: words for table, file in self.options.files.items() if (words := _make_view(driver, table, file)) is not None
+            table: words for table, file in self.options.files.items() if (words := make_view(driver, table, file)) is not None
         }
-
-
-def _make_view(driver: Any, table: str, file: str) -> str | None:
-    """Makes the temporary view of a file; why not, if it cannot be read."""
-    import duckdb
-
-    # Else DuckDB takes a column of floats whose bounds are no NaN for one without NaN, and answers wrongly for most writers' files.
-    options = ", can_have_nan = true" if _kind(file) == "parquet" else ""
-    source = f"{_READERS[_kind(file)]}({_quoted(file)}{options})"
-    try:
-        driver.execute(f"create temp view {_name(table)} as select * from {source}")  # noqa: S608 - quoted; views take no parameters
-    except duckdb.Error as e:
-        return one_line(e)
-    return None
-
-
-def _kind(file: str) -> str:
-    return file.lower().removesuffix(".gz").rpartition(".")[2]
-
-
-def _folder(file: str) -> str:
-    """The folder that holds the file, or all that a pattern may find."""
-    fixed = re.split(r"[*?\[]", file, maxsplit=1)[0]
-    return fixed.rpartition("/")[0] + "/"
-
-
-def _name(part: str) -> str:
-    return '"' + part.replace('"', '""') + '"'
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

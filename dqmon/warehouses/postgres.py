@@ -19,6 +19,7 @@ from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryFailed, QueryTimeout, TableMissing, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base.postgres_catalogue import CONSTRAINTS, DISTINCT, table_facts
+from dqmon.warehouses.base.postgres_changes import COUNTERS, LEAVES, counters_proof
 from dqmon.warehouses.base.session import one_line, refused
 
 RECYCLE_S = 1_800
@@ -48,29 +49,6 @@ _GROUPS = {
     "timestamp": TypeGroup.TIMESTAMP,
     "timestamptz": TypeGroup.TIMESTAMP_ZONED,
 }
-
-
-_COUNTERS = (
-    "select s.n_tup_ins, s.n_tup_upd, s.n_tup_del, pg_catalog.pg_relation_filenode(c.oid), pg_catalog.pg_relation_size(c.oid), "
-    "greatest(pg_catalog.pg_postmaster_start_time(), d.stats_reset)::text from pg_catalog.pg_class c "
-    "join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_stat_all_tables s on s.relid = c.oid "
-    "join pg_catalog.pg_stat_database d on d.datname = current_database() where c.relname = cast(:name as text) "
-    "and n.nspname = cast(:schema as text) and coalesce(cast(:catalog as text), current_database()) = current_database() "
-    "and c.relkind = 'r' and not c.relhassubclass and not c.relrowsecurity and current_setting('track_counts') = 'on'"
-)
-
-
-_LEAVES = (
-    "select ln.nspname, l.relname, s.n_tup_ins, s.n_tup_upd, s.n_tup_del, pg_catalog.pg_relation_filenode(l.oid), "
-    "pg_catalog.pg_relation_size(l.oid), greatest(pg_catalog.pg_postmaster_start_time(), d.stats_reset)::text, "
-    "l.relkind = 'r' and not l.relrowsecurity and pg_catalog.has_table_privilege(l.oid, 'select') from pg_catalog.pg_class c "
-    "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
-    "cross join lateral pg_catalog.pg_partition_tree(c.oid) tree join pg_catalog.pg_class l on l.oid = tree.relid "
-    "join pg_catalog.pg_namespace ln on ln.oid = l.relnamespace join pg_catalog.pg_stat_all_tables s on s.relid = l.oid "
-    "join pg_catalog.pg_stat_database d on d.datname = current_database() where c.relname = cast(:name as text) "
-    "and n.nspname = cast(:schema as text) and coalesce(cast(:catalog as text), current_database()) = current_database() "
-    "and c.relkind = 'p' and not c.relrowsecurity and tree.isleaf and current_setting('track_counts') = 'on' order by 1, 2"
-)
 
 
 class PostgresOptions(WarehouseOptions):
@@ -127,19 +105,19 @@ class PostgresSession(SqlSession):
         a busy or idle client (https://www.postgresql.org/docs/current/monitoring-stats.html): a change in the last seconds
         before a run may be seen by the next one.
         """
-        rows = self._rows(sa.text(_COUNTERS), self.place(table), self.timeout_s)
+        rows = self._rows(sa.text(COUNTERS), self.place(table), self.timeout_s)
         if rows:
             self._plain.add(table)
-        return _proof(rows[0]) if rows else None
+        return counters_proof(rows[0]) if rows else None
 
     def fragments(self, table: TableRef) -> tuple[Fragment, ...]:
         """The leaf partitions, if all of them are plain tables that may be read alone."""
         if table in self._plain:
             return ()
-        rows = self._rows(sa.text(_LEAVES), self.place(table), self.timeout_s)
+        rows = self._rows(sa.text(LEAVES), self.place(table), self.timeout_s)
         if not all(is_readable for *_, is_readable in rows):
             return ()
-        return tuple(Fragment(f"{schema}.{name}", (schema, name), _proof(counters)) for schema, name, *counters, _ in rows)
+        return tuple(Fragment(f"{schema}.{name}", (schema, name), counters_proof(counters)) for schema, name, *counters, _ in rows)
 
     def facts(self, table: TableRef) -> TableFacts:
         """By the constraints of plain and partitioned tables; numbers of distinct values of large ones only."""
@@ -194,14 +172,6 @@ class PostgresSession(SqlSession):
                 return ConnectFailed(one_line(error))
             case _:
                 return refused(error)
-
-
-def _proof(counters: Sequence[Any]) -> str | None:
-    """The change counters and the file in words; None when one is not known."""
-    if None in counters:
-        return None
-    inserted, updated, deleted, file, size, since = counters
-    return f"{inserted} rows inserted, {updated} updated, {deleted} deleted since {since}, in file {file} of {size} bytes"
 
 
 class Postgres(SqlWarehouse):

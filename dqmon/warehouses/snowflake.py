@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
-from pydantic import Field, SecretStr, model_validator
 
 from dqmon.core.capabilities import Capabilities
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
-from dqmon.core.options import ProjectPath, WarehouseOptions
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import ConnectFailed, PermissionDenied, QueryFailed, TableMissing, WarehouseError
 from dqmon.sql.tables import NamedTable
 from dqmon.telemetry import Log
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
-from dqmon.warehouses.base.snowflake_catalogue import Entry, all_of, entries, is_view, listed
+from dqmon.warehouses.base.snowflake_catalogue import Entry, all_of, column, entries, is_view, listed, table_facts
+from dqmon.warehouses.base.snowflake_connect import SnowflakeOptions, arguments, query_tag
 from dqmon.warehouses.base.snowflake_errors import translated
-from dqmon.warehouses.base.snowflake_sql import stored_name, written_name
+from dqmon.warehouses.base.snowflake_sql import quoted, stored_name, written_name
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import Select
@@ -32,57 +30,12 @@ log = Log(__name__)
 CANCEL_AFTER_S = 0.5
 """Seconds past the limit after which the client asks for a cancel: the server's own limit, in whole seconds, may come after it."""
 
-DROP_AFTER_S = 2
-"""Seconds past the limit after which the client waits no longer."""
-
 RECYCLE_S = 3_000
 """Seconds after which a pooled connection is opened anew: a session's token lives for an hour."""
 
-TAG_LIMIT = 2_000
-"""Characters of a QUERY_TAG (https://docs.snowflake.com/en/sql-reference/parameters#query-tag)."""
-
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _MIGHTY = ("ACCOUNTADMIN", "SECURITYADMIN", "SYSADMIN", "USERADMIN", "ORGADMIN", "GLOBALORGADMIN")
 _STATEMENT = "dqmon_statement"
-_WAYS = ("private_key_file", "private_key", "token", "password")
-_TOKEN = sa.text("select system$last_change_commit_time(:name)")
-
-
-class SnowflakeOptions(WarehouseOptions):
-    """Sign-in: one of private_key_file, private_key, token and password.
-
-    account: as in `ACME-EU1`. user: of TYPE=SERVICE. private_key_file, private_key: a PKCS 8 key in PEM, the latter as text from
-    the environment. private_key_passphrase: of an encrypted one. token: of OAuth. password: Snowflake is about to refuse it
-    (https://docs.snowflake.com/en/user-guide/security-mfa-rollout). role: without it the user's default; with it no secondary role
-    is used. warehouse: the virtual warehouse that runs the statements. database: the one whose tables are named without one.
-    host, port, protocol: of a private link; http for a stand-in on this machine only. sees_all_rows: write false when a row access
-    policy hides rows from the role, so that the catalogue's counts are not taken for its.
-    """
-
-    account: str = Field(min_length=1)
-    user: str = Field(min_length=1)
-    private_key_file: ProjectPath | None = None
-    private_key: SecretStr | None = None
-    private_key_passphrase: SecretStr | None = None
-    token: SecretStr | None = None
-    password: SecretStr | None = None
-    role: str | None = None
-    warehouse: str | None = None
-    database: str = Field(min_length=1)
-    host: str | None = None
-    port: int | None = Field(default=None, ge=1, le=65_535)
-    protocol: Literal["https", "http"] = "https"
-    sees_all_rows: bool = True
-
-    @model_validator(mode="after")
-    def _consistent(self) -> SnowflakeOptions:
-        given = [way for way in _WAYS if getattr(self, way) is not None]
-        if len(given) != 1:
-            found = f"there are {' and '.join(given)}" if given else "there is none"
-            raise ValueError(f"give one of {', '.join(_WAYS)}; {found}")
-        if self.protocol == "http" and self.host not in _LOOPBACK:
-            raise ValueError("protocol: http sends the secret unprotected; it is for a stand-in with host: 127.0.0.1")
-        return self
+_COMMIT = sa.text("select system$last_change_commit_time(:name)")
 
 
 class SnowflakeSession(SqlSession):
@@ -118,30 +71,31 @@ class SnowflakeSession(SqlSession):
         entry = self._entry(table)
         if entry is None:
             raise TableMissing(self._missing(table, table.schema or self.default_schema))
-        return entry.columns
+        return tuple(self.column(position, row) for position, row in enumerate(entry.columns, start=1))
 
     def facts(self, table: TableRef) -> TableFacts:
         """Rows of Snowflake's own tables, if the role sees all of them, and NOT NULL, the one constraint that is enforced."""
         entry = self._entry(table)
-        found = entry.facts if entry else NOTHING_KNOWN
+        if entry is None or not entry.is_plain:
+            return NOTHING_KNOWN
+        found = table_facts(entry, self.columns(table))
         return found if self._sees_all_rows else replace(found, rows=None, rows_because="")
 
     def unchanged_proof(self, table: TableRef) -> str | None:
         """By the commit of the last change, with rows, bytes, and when the table was made and defined; only of Snowflake's own tables.
 
-        LAST_ALTERED proves nothing: it moves with grants' and the service's own work on metadata. The commit's token is what Snowflake
-        gives to tell whether rows changed (https://docs.snowflake.com/en/sql-reference/functions/system_last_change_commit_time);
+        LAST_ALTERED proves nothing: it moves with grants and with the service's own work on metadata. The commit's token is what
+        Snowflake gives to tell whether rows changed (https://docs.snowflake.com/en/sql-reference/functions/system_last_change_commit_time);
         the definition's time tells a table that was swapped with another one.
         """
         entry = self._entry(table)
         if entry is None or not entry.is_plain:
             return None
-        name = ".".join(
-            self._quoted(stored_name(part)) for part in (table.catalog, table.schema or self.default_schema, table.name) if part
-        )
+        parts = (table.catalog, table.schema or self.default_schema, table.name)
+        name = ".".join(quoted(stored_name(part)) for part in parts if part is not None)
         # A role that may not call it, or a server that has no such function.
         with suppress(PermissionDenied, QueryFailed, TableMissing):
-            ((token,),) = self._rows(_TOKEN, {"name": name}, self.timeout_s)
+            ((token,),) = self._rows(_COMMIT, {"name": name}, self.timeout_s)
             return f"last change committed at {token}, {entry.rows} rows, {entry.size} bytes, {entry.since}"
         return None
 
@@ -153,17 +107,15 @@ class SnowflakeSession(SqlSession):
             self._schemas[database, schema] = entries(found)
         return self._schemas[database, schema].get(stored_name(table.name))
 
-    def _quoted(self, part: str) -> str:
-        return '"' + part.replace('"', '""') + '"'
-
     def column(self, position: int, row: Sequence[Any]) -> Column:
-        """Not used: `columns` reads whole schemas."""
-        raise QueryFailed(f"no single column is read: {position} {row}")
+        """As the catalogue has it."""
+        return column(position, row)
 
     def prepare(self, timeout_s: float) -> None:
         """Tag and limit of the next statement, which go along with it."""
-        tag = {"app": "dqmon", "warehouse": self.name} | ({"dataset": self._dataset} if self._dataset else {})
-        self.connection.info[_STATEMENT] = {"QUERY_TAG": _tag(tag), "STATEMENT_TIMEOUT_IN_SECONDS": max(1, math.ceil(timeout_s))}
+        words = {"warehouse": self.name} | ({"dataset": self._dataset} if self._dataset else {})
+        limit = max(1, math.ceil(timeout_s))
+        self.connection.info[_STATEMENT] = {"QUERY_TAG": query_tag(words), "STATEMENT_TIMEOUT_IN_SECONDS": limit}
 
     def deadline(self, timeout_s: float) -> Deadline:
         """Second net after the server's own limit; the third is the connector's."""
@@ -185,9 +137,10 @@ class Snowflake(SqlWarehouse):
     """A Snowflake database. `dqmon grants` prints the role that it needs, and no more.
 
     A name without capitals is read as Snowflake reads it unquoted: `analytics.orders` is ANALYTICS.ORDERS; a name with capitals is
-    taken exactly. Statements were compiled by the real dialect and run by the real connector against a stand-in; what the stand-in
-    lacks was compiled, not run: cancels on the server, `SYSTEM$LAST_CHANGE_COMMIT_TIME`, collations, and 17 digits of a double, which
-    comparing rows of floats with another engine needs.
+    taken exactly. Statements were compiled by the real dialect and run by the real connector against a stand-in. What the stand-in
+    lacks was compiled, not run: cancels on the server, `SYSTEM$LAST_CHANGE_COMMIT_TIME`, collations, hashes of rows, and the 17 digits
+    of a double that comparing rows of floats with another engine needs. Columns of DECFLOAT count as of no kind: no number is compared
+    with them.
     """
 
     type: ClassVar[str] = "snowflake"
@@ -222,70 +175,19 @@ class Snowflake(SqlWarehouse):
         """The session of one connection."""
         return SnowflakeSession(connection, self)
 
-    def _opened(self) -> Any:
-        import snowflake.connector
-
-        connection = snowflake.connector.connect(**self.connect_arguments())
-        if connection.role in _MIGHTY:
-            advice = "print the statements that make one that can only read: dqmon grants"
-            log.warning("the role can do more than read", warehouse=self.name, role=connection.role, advice=advice)
-        return connection
-
-    def connect_arguments(self) -> dict[str, Any]:
-        """What the connector is called with; it holds secrets."""
-        options = self.options
-        limit = math.ceil(self.timeout_s)
-        given = {
-            "account": options.account,
-            "user": options.user,
-            "role": options.role,
-            "secondary_roles": options.role and "NONE",
-            "warehouse": options.warehouse,
-            "database": stored_name(options.database),
-            "schema": stored_name(self.default_schema or ""),
-            "host": options.host,
-            "port": options.port,
-            "protocol": options.protocol,
-            **_secrets(options),
-        }
-        return {key: value for key, value in given.items() if value is not None} | {
-            "application": "dqmon",
-            "autocommit": False,
-            "client_session_keep_alive": False,
-            "enable_server_session_keep_alive_auto_detection": False,
-            "login_timeout": options.connect_timeout,
-            "query_timeout": limit + DROP_AFTER_S,
-            "session_parameters": {
-                "QUERY_TAG": _tag({"app": "dqmon", "warehouse": self.name}),
-                "STATEMENT_TIMEOUT_IN_SECONDS": max(1, limit),
-                "TIMEZONE": "UTC",
-                "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-                "CLIENT_TELEMETRY_ENABLED": False,
-            },
-        }
-
     def connect_error(self, error: Exception) -> WarehouseError:
         """Snowflake's words, with what to do."""
         where = f"account {self.options.account} as {self.options.user}"
         return ConnectFailed(f"{self.name}: no connection to {where}: {translated(error, self.timeout_s)}")
 
+    def _opened(self) -> Any:
+        import snowflake.connector
 
-def _secrets(options: SnowflakeOptions) -> dict[str, Any]:
-    """The connector's arguments of the one way to sign in."""
-    passphrase = options.private_key_passphrase and options.private_key_passphrase.get_secret_value()
-    if options.token is not None:
-        return {"authenticator": "OAUTH", "token": options.token.get_secret_value()}
-    if options.password is not None:
-        return {"password": options.password.get_secret_value()}
-    key = options.private_key and options.private_key.get_secret_value()
-    given = {"private_key_file": options.private_key_file, "private_key": key, "private_key_password": passphrase}
-    return {"authenticator": "SNOWFLAKE_JWT"} | given
-
-
-def _tag(words: Mapping[str, str]) -> str:
-    """Compact JSON, which Snowflake's history can parse; without the longest part when it is too long."""
-    text = json.dumps(words, separators=(",", ":"), ensure_ascii=False)
-    return text if len(text) <= TAG_LIMIT else _tag({key: words[key] for key in words if words[key] != max(words.values(), key=len)})
+        connection = snowflake.connector.connect(**arguments(self.name, self.options, self.default_schema or ""))
+        if connection.role in _MIGHTY:
+            advice = "print the statements that make one that can only read: dqmon grants"
+            log.warning("the role can do more than read", warehouse=self.name, role=connection.role, advice=advice)
+        return connection
 
 
 def _execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:

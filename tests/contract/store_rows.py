@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from dqmon.core.measurement import Measurement, MetricRequest, Partition
-from dqmon.core.metric import MetadataMetric
+from dqmon.core.metric_kinds import MetadataMetric
 from dqmon.core.result import ResultRecord
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Severity, Verdict

@@ -28,7 +28,7 @@ from dqmon.core.histogram import Histogram, grid_code
 from dqmon.core.history import History, Point
 from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.measurement import MetricRequest
-from dqmon.core.metric import StatementMetric
+from dqmon.core.metric_kinds import StatementMetric
 from dqmon.core.plan import plan
 from dqmon.core.registry import Registry
 from dqmon.core.table import TableRef

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.core.metric import Metric, OtherTable, StatementMetric, Value
+from dqmon.core.metric import Metric, Value
+from dqmon.core.metric_kinds import OtherTable, StatementMetric
 from dqmon.core.plan import plan
 from dqmon.errors import ColumnMissing, QueryFailed
 from dqmon.sql.compile import compile_scan, fits

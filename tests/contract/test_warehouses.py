@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.core.metric import OtherTable
+from dqmon.core.metric_kinds import OtherTable
 from dqmon.core.plan import plan
 from dqmon.core.registry import Registry
 from dqmon.core.table import TableRef, TypeGroup

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.core.metric import OtherTable
+from dqmon.core.metric_kinds import OtherTable
 from dqmon.core.plan import plan
 from dqmon.sql import metrics as m
 from dqmon.sql.compile import compile_scan, fits

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.engine.measure import Means, Measured, measure
+from dqmon.engine.means import Means
+from dqmon.engine.measure import Measured, measure
 from dqmon.engine.ways import WAYS
 from dqmon.sql import metrics as m
 

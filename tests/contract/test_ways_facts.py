@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from dqmon.core.measurement import MetricRequest, Partition
 from dqmon.core.table import TableRef
-from dqmon.engine.measure import Means, Measured, measure
+from dqmon.engine.means import Means
+from dqmon.engine.measure import Measured, measure
 from dqmon.engine.ways import WAYS
 from dqmon.sql import metrics as m
 from dqmon.sql.metrics.statistics import DistinctCount, DistinctRatio, NullRatio

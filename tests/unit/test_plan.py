@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.core.metric import MetricKind, OtherTable
+from dqmon.core.metric import MetricKind
+from dqmon.core.metric_kinds import OtherTable
 from dqmon.core.plan import plan, split
 from dqmon.core.table import TableRef
 from dqmon.sql import metrics as m

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from dqmon.core.capabilities import Capabilities
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.core.metric import OtherTable
+from dqmon.core.metric_kinds import OtherTable
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ColumnMissing, QueryFailed, TooManySegments

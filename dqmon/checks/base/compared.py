@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dqmon.checks.base.differences import Measure
-from dqmon.core.metric import AggregateMetric
+from dqmon.core.metric_kinds import AggregateMetric
 from dqmon.sql.metrics import Greatest, Least, NonMissingCount, RowCount, Sum
 
 _MEASURE = re.compile(r'(count|sum|min|max)\(\s*(?:"((?:[^"]|"")+)"|([^"()\s]+))\s*\)')

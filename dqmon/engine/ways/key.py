@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dqmon.core.metric import GroupedMetric, Totals
+from dqmon.core.metric import Totals
+from dqmon.core.metric_kinds import GroupedMetric
 from dqmon.core.table import TypeGroup
 from dqmon.engine.ways.proof import nans_of
 from dqmon.engine.ways.way import Answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dqmon.core.metric import MetadataMetric
+from dqmon.core.metric_kinds import MetadataMetric
 
 
 @dataclass(frozen=True, slots=True)

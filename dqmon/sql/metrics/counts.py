@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, Value
+from dqmon.core.metric import Value
+from dqmon.core.metric_kinds import AggregateMetric
 from dqmon.sql.conditions import MissingValue, count_where, is_missing, is_nan, is_outside
 from dqmon.sql.metrics.merging import Adds
 

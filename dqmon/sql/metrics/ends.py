@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, Value
+from dqmon.core.metric import Value
+from dqmon.core.metric_kinds import AggregateMetric
 from dqmon.sql.columns import MOMENTS, NUMBERS, stored
 from dqmon.sql.instant import instant
 from dqmon.sql.metrics.merging import TakesGreatest, TakesLeast

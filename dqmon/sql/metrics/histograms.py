@@ -11,7 +11,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from dqmon.core.histogram import GRID, HIGHEST, LISTED, LOWEST, Histogram, read_histogram
-from dqmon.core.metric import BinnedMetric, Value
+from dqmon.core.metric import Value
+from dqmon.core.metric_kinds import BinnedMetric
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
 from dqmon.sql.aggregates import numbers

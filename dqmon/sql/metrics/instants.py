@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, Metric, Value
+from dqmon.core.metric import Metric, Value
+from dqmon.core.metric_kinds import AggregateMetric
 from dqmon.sql.columns import bound
 from dqmon.sql.conditions import count_where
 from dqmon.sql.instant import instant, seconds_between

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, BinnedMetric, RowsMetric, SampledMetric, Totals, Value
+from dqmon.core.metric import Totals, Value
+from dqmon.core.metric_kinds import AggregateMetric, BinnedMetric, RowsMetric, SampledMetric
 from dqmon.core.table import TypeGroup
 from dqmon.sql.columns import stored
 from dqmon.sql.conditions import count_where

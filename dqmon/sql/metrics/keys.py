@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, GroupedMetric, Metric, Value
+from dqmon.core.metric import Metric, Value
+from dqmon.core.metric_kinds import AggregateMetric, GroupedMetric
 from dqmon.sql.conditions import count_where
 from dqmon.sql.keys import exact_key
 from dqmon.sql.metrics.ends import FirstValue, LastValue

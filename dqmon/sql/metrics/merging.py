@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -85,4 +86,4 @@ def are_apart(spans: Iterable[tuple[Any, Any]]) -> bool:
     if any(end != end for span in known for end in span):  # noqa: PLR0124 - NaN
         return False
     ordered = sorted(known)
-    return all(before[1] < after[0] for before, after in zip(ordered, ordered[1:], strict=False))
+    return all(before[1] < after[0] for before, after in pairwise(ordered))

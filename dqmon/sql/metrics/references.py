@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import OtherTable, StatementMetric, Value
+from dqmon.core.metric import Value
+from dqmon.core.metric_kinds import OtherTable, StatementMetric
 from dqmon.sql.conditions import count_where
 from dqmon.sql.keys import exact_key
 

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from dqmon.core.metric import AggregateMetric, Key, MetadataMetric, RowsMetric, Totals, Value
+from dqmon.core.metric import Key, Totals, Value
+from dqmon.core.metric_kinds import AggregateMetric, MetadataMetric, RowsMetric
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
 from dqmon.sql.aggregates import Total

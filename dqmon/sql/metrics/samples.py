@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import RowsMetric, Totals, Value
+from dqmon.core.metric import Totals, Value
+from dqmon.core.metric_kinds import RowsMetric
 from dqmon.core.table import Column
 from dqmon.sql.sample_frame import as_read, frame
 from dqmon.sql.user_schema import broken, load

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import ExtremesMetric, GroupedMetric, SampledMetric, Value
+from dqmon.core.metric import Value
+from dqmon.core.metric_kinds import ExtremesMetric, GroupedMetric, SampledMetric
 from dqmon.sql.conditions import is_outside
 from dqmon.sql.metrics.counts import ColumnCount
 

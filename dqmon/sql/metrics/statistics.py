@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, GroupedMetric, Metric, Value
+from dqmon.core.metric import Metric, Value
+from dqmon.core.metric_kinds import AggregateMetric, GroupedMetric
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
 from dqmon.sql.aggregates import Average, Deviation, Minimum, Quantile, Total, as_double, numbers
 from dqmon.sql.columns import stored
 from dqmon.sql.conditions import count_where, is_missing
-from dqmon.sql.metrics.ends import FirstValue, LastValue
 from dqmon.sql.metrics.counts import MissingCount, NonMissingCount, RowCount
+from dqmon.sql.metrics.ends import FirstValue, LastValue
 from dqmon.sql.metrics.merging import Adds, TakesGreatest, TakesLeast, added, are_apart, deviation, present, rounded
 
 if TYPE_CHECKING:

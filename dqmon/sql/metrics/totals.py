@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, RowsMetric, Totals, Value
+from dqmon.core.metric import Totals, Value
+from dqmon.core.metric_kinds import AggregateMetric, RowsMetric
 from dqmon.core.table import Column, TypeGroup
 from dqmon.errors import QueryFailed
 from dqmon.sql.columns import stored

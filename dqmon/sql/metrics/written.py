@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sqlalchemy as sa
 
-from dqmon.core.metric import AggregateMetric, QueryMetric, Value
+from dqmon.core.metric import Value
+from dqmon.core.metric_kinds import AggregateMetric, QueryMetric
 from dqmon.errors import QueryFailed
 from dqmon.sql.conditions import count_where
 from dqmon.sql.metrics.merging import Adds

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from dqmon.core.fragment import Fragment
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
+from dqmon.core.fragment import Fragment
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import QueryFailed, QueryTimeout, TableMissing, UnsafeSql, WarehouseError
 from dqmon.warehouses.base.deadline import Deadline

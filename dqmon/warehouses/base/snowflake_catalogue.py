@@ -6,20 +6,20 @@
 | ROW_COUNT of hybrid, dynamic, Iceberg and external tables, of views | not known |
 | NOT NULL | enforced, the only constraint that is (https://docs.snowflake.com/en/sql-reference/constraints-overview) |
 | PRIMARY KEY, UNIQUE | nothing: duplicates get in |
-| LAST_ALTERED | nothing, neither for freshness nor as a proof (see `is_provable`) |
+| LAST_ALTERED | nothing, neither for freshness nor as a proof of no change |
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from dqmon.core.facts import NOTHING_KNOWN, ColumnFacts, TableFacts
+from dqmon.core.facts import ColumnFacts, TableFacts
 from dqmon.core.table import Column, TypeGroup
-from dqmon.warehouses.base.snowflake_sql import COLLATED
+from dqmon.warehouses.base.snowflake_sql import COLLATED, quoted
 
 _ALL = """
     select t.table_name, t.table_type, t.is_hybrid, t.is_dynamic, t.is_iceberg, t.row_count, t.bytes, t.created, t.last_ddl,
@@ -43,21 +43,20 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One table or view, and its columns in order. `rows` and `size` (bytes) are None where they are not exact."""
+    """One table or view: what `column` reads of each column, and of Snowflake's own tables (`is_plain`) rows and bytes."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[Sequence[Any], ...]
+    is_plain: bool
     rows: int | None
     size: int | None
     since: str
-    is_plain: bool
 
-    @property
-    def facts(self) -> TableFacts:
-        """What is certain: nothing of views and of tables that are not Snowflake's own."""
-        if not self.is_plain:
-            return NOTHING_KNOWN
-        known = {c.name: ColumnFacts(f"{c.name} is NOT NULL", nulls=0) for c in self.columns if not c.nullable}
-        return TableFacts(rows=self.rows, rows_because="ROW_COUNT of INFORMATION_SCHEMA.TABLES", about_rows=self.rows, columns=known)
+
+def table_facts(entry: Entry, columns: Iterable[Column]) -> TableFacts:
+    """What is certain of a table of Snowflake's own."""
+    known = {c.name: ColumnFacts(f"{c.name} is NOT NULL", nulls=0) for c in columns if not c.nullable}
+    because = "ROW_COUNT of INFORMATION_SCHEMA.TABLES" if entry.rows is not None else ""
+    return TableFacts(rows=entry.rows, rows_because=because, about_rows=entry.rows, columns=known)
 
 
 def all_of(database: str | None) -> sa.TextClause:
@@ -83,15 +82,7 @@ def is_view(kind: str) -> bool:
     return "VIEW" in kind
 
 
-def _entry(rows: list[Any]) -> Entry:
-    kind, *others, count, size, created, changed = rows[0][:8]
-    is_plain = kind == "BASE TABLE" and "YES" not in others
-    columns = tuple(_column(position, row[8:]) for position, row in enumerate(rows, start=1))
-    since = f"created {created}, defined {changed}"
-    return Entry(columns, count if is_plain else None, size if is_plain else None, since, is_plain)
-
-
-def _column(position: int, row: Any) -> Column:
+def column(position: int, row: Sequence[Any]) -> Column:
     """A number without decimals is an integer; a collation stands in the type."""
     name, kind, precision, scale, collation, nullable = row
     if kind == "NUMBER":
@@ -101,6 +92,12 @@ def _column(position: int, row: Any) -> Column:
     return Column(str(name), declared, group, nullable == "YES", position)
 
 
+def _entry(rows: Sequence[Sequence[Any]]) -> Entry:
+    kind, *others, count, size, created, defined = rows[0][:8]
+    is_plain = kind == "BASE TABLE" and "YES" not in others
+    return Entry(tuple(row[8:] for row in rows), is_plain, count, size, f"created {created}, defined {defined}")
+
+
 def _place(database: str | None) -> str:
-    own = "" if database is None else '"' + database.replace('"', '""').replace(":", r"\:") + '".'
-    return f"{own}information_schema"
+    # A colon would be a parameter of the text.
+    return "information_schema" if database is None else quoted(database).replace(":", r"\:") + ".information_schema"

@@ -32,7 +32,7 @@ def translated(error: Exception, timeout_s: float) -> WarehouseError:
             return TableMissing(f"{words}; Snowflake says the same when the role lacks USAGE on the schema or SELECT on the table")
         case 904:
             return ColumnMissing(words)
-        case 3001:
+        case _ if state == "42501":
             return PermissionDenied(f"{words}; see `dqmon grants`")
         case 606 | 90073:
             return ConnectFailed(words)

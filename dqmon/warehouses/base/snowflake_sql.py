@@ -42,11 +42,15 @@ def written_name(name: str) -> str | None:
     return written if stored_name(written) == name else None
 
 
+def quoted(name: str) -> str:
+    """A name of the catalogue in a statement."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 @compiles(NamedTable, "snowflake")
 def _named(element: NamedTable, compiler: SQLCompiler, *, asfrom: bool = False, ashint: bool = False, **kw: Any) -> str:
-    del kw
-    quote = compiler.preparer.quote_identifier
-    return ".".join(quote(stored_name(part)) for part in element.parts) if asfrom or ashint else ""
+    del kw, compiler
+    return ".".join(quoted(stored_name(part)) for part in element.parts) if asfrom or ashint else ""
 
 
 @compiles(ExactText, "snowflake")

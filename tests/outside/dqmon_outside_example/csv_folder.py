@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from dqmon.core.capabilities import Capabilities
+from dqmon.core.facts import NOTHING_KNOWN, TableFacts
+from dqmon.core.fragment import Fragment
 from dqmon.core.options import WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ConnectFailed, QueryFailed, TableMissing
@@ -46,6 +48,16 @@ class CsvSession:
     def unchanged_proof(self, table: TableRef) -> str | None:
         """Nothing is proved: every run scans."""
         del table
+
+    def facts(self, table: TableRef) -> TableFacts:
+        """Nothing is certain of a file of text."""
+        del table
+        return NOTHING_KNOWN
+
+    def fragments(self, table: TableRef) -> tuple[Fragment, ...]:
+        """A table is one file."""
+        del table
+        return ()
 
     def fetch(self, statement: sa.Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
         """The rows of one SELECT; the data are small enough to need no time-out."""

@@ -13,7 +13,8 @@ from sqlalchemy.sql import ColumnElement
 from dqmon.core.capabilities import Capabilities
 from dqmon.core.check import Check, DatasetCheck
 from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
-from dqmon.core.metric import AggregateMetric, Metric, Value
+from dqmon.core.metric import Metric, Value
+from dqmon.core.metric_kinds import AggregateMetric
 from dqmon.core.verdict import Dimension, Unit, Verdict
 
 
@@ -55,4 +56,6 @@ class Trimmed(DatasetCheck):
         """FAIL when there is one such row."""
         count = int(evidence.values[UntrimmedCount(self.column)] or 0)
         verdict = Verdict.FAIL if count else Verdict.PASS
-        return Judgement(verdict, Observed(count, Unit.ROWS), Expected(0, 0, "no such rows"), f"{count} rows have blanks around {self.column}")
+        return Judgement(
+            verdict, Observed(count, Unit.ROWS), Expected(0, 0, "no such rows"), f"{count} rows have blanks around {self.column}"
+        )

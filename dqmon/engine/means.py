@@ -1,0 +1,23 @@
+"""What measuring needs besides the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from dqmon.engine.reuse import Memory
+from dqmon.engine.ways import WAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """`clock` gives aware UTC, `new_id` sortable ids.
+
+    `memory` is None where nothing may be reused; `ways` names the ways to a value that may be taken (`engine.ways`).
+    """
+
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    memory: Memory | None = None
+    ways: Collection[str] = WAYS

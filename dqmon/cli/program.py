@@ -13,7 +13,7 @@ import typer
 from dqmon.cli.exit_codes import ExitCode
 from dqmon.errors import ConfigError, DqmonError, ExtensionError, NotifyError, StoreError, UsageError, WarehouseError
 
-COMMANDS = ("check", "run", "validate", "plan", "explain", "migrate", "demo", "incidents", "schema", "config")
+COMMANDS = ("check", "run", "validate", "plan", "explain", "migrate", "demo", "incidents", "schema", "config", "grants")
 """In the order of `dqmon --help`; each is a file of `dqmon/cli/` (`run` is run_daemon.py), with `command` or a `GROUP`."""
 
 

@@ -78,7 +78,13 @@ def measure(warehouse: Warehouse, requests: Iterable[MetricRequest], means: Mean
             measuring.end(rounds)
     except errors.WarehouseError as e:
         measuring.end(rounds)
-        measuring.fail((request for request in wanted if request not in measuring.done.by_request), failure_of(e), ())
+        measuring.fail_rest(wanted, failure_of(e))
+    except errors.StoreError:
+        raise
+    except Exception as e:  # noqa: BLE001 - one broken warehouse type must not stop the others (STYLE.md 17)
+        log.error("warehouse broke while measuring", warehouse=warehouse.name, error=f"{type(e).__name__}: {e}")
+        said = f"the warehouse type {warehouse.type} broke while measuring: {type(e).__name__}: {e}; this is a defect of the type"
+        measuring.fail_rest(wanted, Failure(FailureKind.QUERY, said))
     measuring.done.by_request = {request: measuring.done.by_request[request] for request in wanted}
     return measuring.done
 
@@ -216,6 +222,10 @@ class _Measuring:
                 by_part.setdefault((partition, metric), []).append(found)
         for key, request in wanted.items():
             self.done.by_request[request] = tuple(by_part.get(key, ()))
+
+    def fail_rest(self, wanted: Iterable[MetricRequest], failure: Failure) -> None:
+        """Records why all that has no value yet has none."""
+        self.fail((request for request in wanted if request not in self.done.by_request), failure, ())
 
     def fail(self, requests: Iterable[MetricRequest], failure: Failure, sql: tuple[str, ...]) -> None:
         """Records why `requests` have no value."""

@@ -49,7 +49,7 @@ _SPANS = {"TIMESTAMP_NS": (datetime(1677, 9, 22), datetime(2262, 4, 11))}  # noq
 
 
 def resolve(names: Iterable[str], columns: Sequence[Column]) -> dict[str, Column]:
-    """The column of each name: the exact one, else the only one that differs in case alone.
+    """The column of each name: the exact one, else the only one that differs in case, or in quotes around it, alone.
 
     Raises ColumnMissing, which lists all missing names with near ones, and names that several columns fit.
     """
@@ -60,7 +60,7 @@ def resolve(names: Iterable[str], columns: Sequence[Column]) -> dict[str, Column
         if name in exact:
             found[name] = exact[name]
             continue
-        alike = [column for column in columns if column.name.casefold() == name.casefold()]
+        alike = [column for column in columns if _folded(column.name) == _folded(name)]
         if len(alike) == 1:
             found[name] = alike[0]
         elif alike:
@@ -72,6 +72,11 @@ def resolve(names: Iterable[str], columns: Sequence[Column]) -> dict[str, Column
     if wrong:
         raise ColumnMissing("; ".join(wrong))
     return found
+
+
+def _folded(name: str) -> str:
+    # In quotes are names that are otherwise read in another case (`dqmon.warehouses.snowflake`).
+    return name.strip('"').casefold()
 
 
 class Stored(TypeDecorator[Any]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,6 +20,7 @@ from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base.snowflake_catalogue import Entry, all_of, column, entries, is_view, listed, table_facts
 from dqmon.warehouses.base.snowflake_connect import SnowflakeOptions, arguments, query_tag
 from dqmon.warehouses.base.snowflake_errors import translated
+from dqmon.warehouses.base.snowflake_grants import script
 from dqmon.warehouses.base.snowflake_sql import quoted, stored_name, written_name
 
 if TYPE_CHECKING:
@@ -57,14 +58,11 @@ class SnowflakeSession(SqlSession):
             self._dataset = None
 
     def tables(self, schema: str | None) -> tuple[tuple[TableRef, bool], ...]:
-        """Those of the configured database; names without small letters are written in small letters, as people write them.
-
-        A name that has nothing but small letters cannot be told from these, and is left out.
-        """
+        """Those of the configured database, named as check files name them."""
         values = {} if schema is None else {"schema": stored_name(schema)}
         rows = self._rows(listed(None, schema), values, self.timeout_s)
         named = ((written_name(str(where)), written_name(str(name)), is_view(kind)) for where, name, kind in rows)
-        return tuple(sorted((TableRef(self.name, None, s, n), view) for s, n, view in named if s is not None and n is not None))
+        return tuple(sorted((TableRef(self.name, None, where, name), view) for where, name, view in named))
 
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         """From the catalogue. Raises TableMissing, which names near tables."""
@@ -136,11 +134,14 @@ class SnowflakeSession(SqlSession):
 class Snowflake(SqlWarehouse):
     """A Snowflake database. `dqmon grants` prints the role that it needs, and no more.
 
-    A name without capitals is read as Snowflake reads it unquoted: `analytics.orders` is ANALYTICS.ORDERS; a name with capitals is
-    taken exactly. Statements were compiled by the real dialect and run by the real connector against a stand-in. What the stand-in
-    lacks was compiled, not run: cancels on the server, `SYSTEM$LAST_CHANGE_COMMIT_TIME`, collations, hashes of rows, and the 17 digits
-    of a double that comparing rows of floats with another engine needs. Columns of DECFLOAT count as of no kind: no number is compared
-    with them.
+    A name without capitals is read as Snowflake reads it unquoted: `analytics.orders` is ANALYTICS.ORDERS, and so dqmon writes it,
+    columns too. A name with capitals is taken exactly; one that was created in small letters between quotes is found by writing the
+    quotes into it, for a column x as '"x"'.
+
+    Statements were compiled by the real dialect and run by the real connector against a stand-in. What the stand-in lacks was
+    compiled, not run: cancels on the server, `SYSTEM$LAST_CHANGE_COMMIT_TIME`, collations, and the 17 digits of a double that
+    comparing rows of floats with another engine needs. A column of DECFLOAT counts as of no kind, so that no number is compared
+    with it.
     """
 
     type: ClassVar[str] = "snowflake"
@@ -152,7 +153,7 @@ class Snowflake(SqlWarehouse):
     @property
     def default_catalog(self) -> str:
         """The database, which names need not have."""
-        return written_name(stored_name(self.options.database)) or str(self.options.database)
+        return written_name(stored_name(self.options.database))
 
     def create_engine(self) -> sa.Engine:
         """A pool of at most `max_connections`, each tested before use."""
@@ -170,6 +171,10 @@ class Snowflake(SqlWarehouse):
         )
         sa.event.listen(engine, "do_execute", _execute)
         return engine
+
+    def grants(self, tables: Iterable[TableRef]) -> str:
+        """The statements that make the role that reads them."""
+        return script(self.options, tables, self.default_schema or "")
 
     def session(self, connection: sa.Connection) -> SnowflakeSession:
         """The session of one connection."""

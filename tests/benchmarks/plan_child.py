@@ -17,6 +17,7 @@ from dqmon.app import App
 from dqmon.config.project import load_project
 from dqmon.core.selector import Selector
 from dqmon.engine.judge import Task
+from dqmon.engine.means import Means
 from dqmon.engine.planning import compile_with, look_up, scans
 from dqmon.engine.run import all_requests
 
@@ -46,7 +47,7 @@ def report() -> dict[str, float]:
         closed = peak_mb()
         with warehouse.open() as session:
             engine = peak_mb() - closed
-            known = look_up(warehouse, session, asked, None, environment.ways, now)
+            known = look_up(warehouse, session, asked, Means(lambda: now, environment.new_id, ways=environment.ways))
         looked_up = time.process_time()
         compiled = [compile_with(scan, known.columns, warehouse, now) is not None for scan in scans(warehouse, asked)]
         planned = time.process_time()

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from dqmon.core.facts import ColumnFacts, TableFacts
 from dqmon.core.table import Column, TypeGroup
-from dqmon.warehouses.base.snowflake_sql import COLLATED, quoted
+from dqmon.warehouses.base.snowflake_sql import COLLATED, quoted, written_name
 
 _ALL = """
     select t.table_name, t.table_type, t.is_hybrid, t.is_dynamic, t.is_iceberg, t.row_count, t.bytes, t.created, t.last_ddl,
@@ -83,13 +83,13 @@ def is_view(kind: str) -> bool:
 
 
 def column(position: int, row: Sequence[Any]) -> Column:
-    """A number without decimals is an integer; a collation stands in the type."""
+    """Named as a check file names it; a number without decimals is an integer; a collation stands in the type."""
     name, kind, precision, scale, collation, nullable = row
     if kind == "NUMBER":
         group, declared = (TypeGroup.DECIMAL if scale else TypeGroup.INTEGER), f"NUMBER({precision},{scale})"
     else:
         group, declared = _GROUPS.get(kind, TypeGroup.OTHER), kind if collation is None else f"{kind}{COLLATED}{collation}"
-    return Column(str(name), declared, group, nullable == "YES", position)
+    return Column(written_name(str(name)), declared, group, nullable == "YES", position)
 
 
 def _entry(rows: Sequence[Sequence[Any]]) -> Entry:

@@ -15,6 +15,7 @@ from dqmon.core.table import TypeGroup
 from dqmon.sql.aggregates import WithoutNan
 from dqmon.sql.columns import BoundMoment, stored
 from dqmon.sql.conditions import IsNan, Matches
+from dqmon.sql.formats import Remainder97
 from dqmon.sql.instant import InUtc, SecondsBetween
 from dqmon.sql.keys import ExactKey
 from dqmon.sql.metrics.rows import Shifted
@@ -31,26 +32,39 @@ COLLATED = " collate "
 _NAN = "CAST('NaN' AS FLOAT)"
 
 
-def stored_name(part: str) -> str:
-    """The name that Snowflake's catalogue has for one of a check file: without capitals it is read as Snowflake reads it unquoted."""
-    return part.upper() if part == part.lower() else part
+def stored_name(written: str) -> str:
+    """The name that Snowflake's catalogue has for one of a check file.
+
+    Without capitals it is read as Snowflake reads it unquoted; with capitals, or in quotes, it is taken as it is.
+    """
+    if len(written) > 1 and written[0] == written[-1] == '"':
+        return written[1:-1].replace('""', '"')
+    return written.upper() if written == written.lower() else written
 
 
-def written_name(name: str) -> str | None:
-    """How a check file writes a name of the catalogue; None for one that it cannot name, since it has small letters only."""
-    written = name.lower() if name == name.upper() else name
-    return written if stored_name(written) == name else None
+def written_name(stored: str) -> str:
+    """How a check file writes a name of the catalogue: in small letters if it has none, in quotes if it has nothing else."""
+    written = stored.lower() if stored == stored.upper() else stored
+    return written if stored_name(written) == stored else quoted(stored)
 
 
-def quoted(name: str) -> str:
+def quoted(stored: str) -> str:
     """A name of the catalogue in a statement."""
-    return '"' + name.replace('"', '""') + '"'
+    return '"' + stored.replace('"', '""') + '"'
 
 
 @compiles(NamedTable, "snowflake")
 def _named(element: NamedTable, compiler: SQLCompiler, *, asfrom: bool = False, ashint: bool = False, **kw: Any) -> str:
     del kw, compiler
     return ".".join(quoted(stored_name(part)) for part in element.parts) if asfrom or ashint else ""
+
+
+@compiles(sa.ColumnClause, "snowflake")
+def _column(element: sa.ColumnClause[Any], compiler: SQLCompiler, **kw: Any) -> str:
+    """A column of a table, which alone is always quoted (`dqmon.sql.tables.typed`); labels are as everywhere."""
+    name = element.name
+    is_stored = isinstance(name, sa.sql.quoted_name) and name.quote and element.table is None
+    return quoted(stored_name(name)) if is_stored else compiler.visit_column(element, **kw)
 
 
 @compiles(ExactText, "snowflake")
@@ -139,7 +153,10 @@ def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
     if group is TypeGroup.BOOLEAN:
         return f"CAST(CAST({value} AS INTEGER) AS VARCHAR)"
     text = f"CAST({value} AS VARCHAR)"
-    return f"(CASE WHEN CONTAINS({text}, '.') THEN RTRIM(RTRIM({text}, '0'), '.') ELSE {text} END)" if group is TypeGroup.DECIMAL else text
+    if group is not TypeGroup.DECIMAL:
+        return text
+    # A decimal is written with all places of its type.
+    return rf"(CASE WHEN CONTAINS({text}, '.') THEN REGEXP_REPLACE({text}, '\\.?0+$', '') ELSE {text} END)"
 
 
 @compiles(Double, "snowflake")
@@ -156,6 +173,17 @@ def _double(element: Double, compiler: SQLCompiler, **kw: Any) -> str:
 def _upper_bits(element: Hash, compiler: SQLCompiler, **kw: Any) -> str:
     # The upper 64 bits without the last hex digit of them; a division of whole numbers keeps the fraction that is cut off.
     return f"CAST(FLOOR(MD5_NUMBER_UPPER64({compiler.process(element.clauses, **kw)}) / 16) AS BIGINT)"
+
+
+@compiles(Remainder97, "snowflake")
+def _remainder(element: Remainder97, compiler: SQLCompiler, **kw: Any) -> str:
+    """In two steps: 34 characters are 68 digits at most, a number has 38; and by TRY_CAST, since it may see what is no IBAN."""
+    iban = compiler.process(element.clauses, **kw)
+    digits = f"SUBSTR({iban}, 5) || SUBSTR({iban}, 1, 4)"
+    for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10):
+        digits = f"REPLACE({digits}, '{letter}', '{value}')"
+    first = f"MOD(TRY_CAST(SUBSTR({digits}, 1, 35) AS NUMBER(38, 0)), 97)"
+    return f"MOD(TRY_CAST(CAST({first} AS VARCHAR) || SUBSTR({digits}, 36) AS NUMBER(38, 0)), 97)"
 
 
 @compiles(Shifted, "snowflake")

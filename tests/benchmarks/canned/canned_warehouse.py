@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from dqmon.core.capabilities import Capabilities
+from dqmon.core.facts import NOTHING_KNOWN, TableFacts
+from dqmon.core.fragment import Fragment
 from dqmon.core.options import WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
 
@@ -35,6 +37,12 @@ class CannedSession:
 
     def unchanged_proof(self, table: TableRef) -> None:
         return None
+
+    def facts(self, table: TableRef) -> TableFacts:
+        return NOTHING_KNOWN
+
+    def fragments(self, table: TableRef) -> tuple[Fragment, ...]:
+        return ()
 
     def fetch(self, statement: Any, timeout_s: float) -> Sequence[tuple[object, ...]]:
         """The first metric of the load's checks counts rows, the others missing values."""

@@ -1,0 +1,56 @@
+"""The statements that make a Snowflake role which can read what the checks read, and do nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from dqmon.core.table import TableRef
+from dqmon.warehouses.base.snowflake_connect import SnowflakeOptions
+from dqmon.warehouses.base.snowflake_sql import quoted, stored_name
+
+_KINDS = ("TABLES", "VIEWS", "MATERIALIZED VIEWS", "DYNAMIC TABLES", "EXTERNAL TABLES")
+"""Kinds of relations, each granted by itself (https://docs.snowflake.com/en/sql-reference/sql/grant-privilege)."""
+
+_HEAD = """-- Run by an administrator. What is there already stays as it is.
+-- The role reads; it may not write, own, monitor or manage anything."""
+
+_FOOT = """-- Not granted, since checks do not need it: MONITOR, OPERATE, and SNOWFLAKE.ACCOUNT_USAGE, which only costs are read from:
+-- GRANT DATABASE ROLE SNOWFLAKE.USAGE_VIEWER TO ROLE {role};"""
+
+
+def script(options: SnowflakeOptions, tables: Iterable[TableRef], schema: str) -> str:
+    """For reading `tables`, those without a schema in `schema`; of a name with `*` for all schemas that it may stand for."""
+    role, warehouse = _name(options.role or "dqmon"), _name(options.warehouse or "dqmon_xs")
+    places = sorted({(table.catalog or options.database, table.schema or schema) for table in tables} or {(options.database, schema)})
+    lines = [
+        _HEAD,
+        f"CREATE ROLE IF NOT EXISTS {role};",
+        f"CREATE WAREHOUSE IF NOT EXISTS {warehouse} WAREHOUSE_SIZE = XSMALL AUTO_SUSPEND = 60 AUTO_RESUME = TRUE",
+        f"    INITIALLY_SUSPENDED = TRUE STATEMENT_TIMEOUT_IN_SECONDS = {math.ceil(options.statement_timeout)};",
+        f"GRANT USAGE ON WAREHOUSE {warehouse} TO ROLE {role};",
+        *(f"GRANT USAGE ON DATABASE {_name(database)} TO ROLE {role};" for database in sorted({database for database, _ in places})),
+        *(line for database, place in places for line in _reading(_name(database), place, role)),
+        f"CREATE USER IF NOT EXISTS {_name(options.user)} TYPE = SERVICE DEFAULT_ROLE = {role} DEFAULT_WAREHOUSE = {warehouse};",
+        f"GRANT ROLE {role} TO USER {_name(options.user)};",
+        f"ALTER USER {_name(options.user)} SET RSA_PUBLIC_KEY = '<the public key, without its first and last line>';",
+        _FOOT.format(role=role),
+    ]
+    return "\n".join(lines)
+
+
+def _reading(database: str, schema: str, role: str) -> Iterator[str]:
+    """The grants on one schema, or on all schemas of the database."""
+    is_all = "*" in schema
+    where = f"DATABASE {database}" if is_all else f"SCHEMA {database}.{_name(schema)}"
+    for which in ("ALL", "FUTURE") if is_all else ():
+        yield f"GRANT USAGE ON {which} SCHEMAS IN {where} TO ROLE {role};"
+    if not is_all:
+        yield f"GRANT USAGE ON {where} TO ROLE {role};"
+    for kind in _KINDS:
+        yield f"GRANT SELECT ON ALL {kind} IN {where} TO ROLE {role};"
+        yield f"GRANT SELECT ON FUTURE {kind} IN {where} TO ROLE {role};"
+
+
+def _name(written: str) -> str:
+    return quoted(stored_name(written))

@@ -43,7 +43,8 @@ class Uniqueness(DatasetCheck):
 
     SQL it runs:
         One statement for each column set: `select … from (select keys, count(*) … group by keys)`; with `forbid` also
-        `count(*)` in the table's fused statement.
+        `count(*)` in the table's fused statement. None where a primary or unique key of the table proves it. Of large tables a
+        cheaper one is tried first: the order of the keys, a bitmap of integers, hashes, or a list of copies; `dqmon plan` shows it.
 
     Example:
         ```yaml
@@ -51,7 +52,7 @@ class Uniqueness(DatasetCheck):
         ```
 
     Known limits:
-        Exact on every engine, so that it costs a grouping of the whole table; use `filter` or `across: partition` on large ones.
+        Exact on every engine; where no cheaper way tells, that costs a grouping of the whole table.
         Texts are equal when all their code points are, also where the column's collation ignores case or blanks at the end (blanks
         that pad PostgreSQL's `char(n)` do not count). SQLite compares timestamps as the texts or numbers that they are stored as.
 

@@ -85,7 +85,8 @@ class Merging:
 
     def second(self, request: MetricRequest) -> Iterator[MetricRequest]:
         """What must still be read, once `first` was; nothing where the values do not merge."""
-        return self._missing(request, (request.metric,)) if self.can_merge(request) else iter(())
+        is_read = request.metric.kind is MetricKind.AGGREGATE
+        return iter(()) if is_read or not self.can_merge(request) else self._missing(request, (request.metric,))
 
     def can_merge(self, request: MetricRequest) -> bool:
         """True when the fragments' values tell the value of all rows."""

@@ -206,6 +206,8 @@ def _problem(node: exp.Expr) -> str | None:
     acts = (exp.DML, exp.DDL, exp.Command, exp.Set, exp.SetItem, exp.Into, exp.Lock, exp.Pragma, exp.Attach, exp.Copy, exp.Use, exp.Kill)
     if isinstance(node, acts) and not isinstance(node, exp.Query):
         return f"a {node.key} statement"
+    if isinstance(node, exp.Column) and node.table and node.name.lower() == "nextval":
+        return f"the next value of a sequence ({node.sql()})"
     if isinstance(node, exp.Placeholder | exp.Parameter | exp.SessionParameter):
         return f"a parameter ({node.sql()})"
     is_named = isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier | exp.GenerateSeries)

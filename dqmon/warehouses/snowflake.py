@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -138,6 +139,13 @@ class Snowflake(SqlWarehouse):
     columns too. A name with capitals is taken exactly; one that was created in small letters between quotes is found by writing the
     quotes into it, for a column x as '"x"'.
 
+    INFORMATION_SCHEMA is asked once for all tables of a schema. ROW_COUNT of a standard table is taken as its rows, NOT NULL as kept;
+    declared keys are not, since Snowflake enforces none. LAST_ALTERED is not used at all: it moves with DDL, grants and the service's
+    own work, so that a table would look fresh that nobody loaded, and changed that did not. That a table is unchanged is proved by the
+    commit of its last change; of views, hybrid, dynamic, Iceberg and external tables nothing is taken for proved.
+
+    Regular expressions are Snowflake's, POSIX extended ones without look-around and `(?:…)`.
+
     Statements were compiled by the real dialect and run by the real connector against a stand-in. What the stand-in lacks was
     compiled, not run: cancels on the server, `SYSTEM$LAST_CHANGE_COMMIT_TIME`, collations, and the 17 digits of a double that
     comparing rows of floats with another engine needs. A column of DECFLOAT counts as of no kind, so that no number is compared
@@ -148,7 +156,8 @@ class Snowflake(SqlWarehouse):
     Options = SnowflakeOptions
     standard_schema = "public"
     # https://docs.snowflake.com/en/user-guide/query-size-limits: 1 MB of text; parameters are written into it.
-    capabilities = Capabilities(max_expressions=1_000, max_parameters=10_000, is_columnar=True, grammar="snowflake")
+    # Not is_columnar: it reads the columns that a statement names only, but a further statement is time that is paid for.
+    capabilities = Capabilities(max_expressions=1_000, max_parameters=10_000, grammar="snowflake")
 
     @property
     def default_catalog(self) -> str:
@@ -159,6 +168,8 @@ class Snowflake(SqlWarehouse):
         """A pool of at most `max_connections`, each tested before use."""
         if self.options.password is not None:
             log.warning("password sign-in", warehouse=self.name, advice="Snowflake is about to refuse it; use private_key_file")
+        # It warns on stderr of proxies and of clouds that it is not in.
+        logging.getLogger("snowflake").setLevel(logging.ERROR)
         engine = sa.create_engine(
             "snowflake://",
             creator=self._opened,

@@ -70,6 +70,10 @@ class ColumnCount(Adds, AggregateMetric):
         del at
         return count_where(self.counted(columns, caps))
 
+    def _is_null_alone(self, column: ColumnElement[Any], caps: Capabilities) -> bool:
+        """True when nothing but NULL is missing: `count(column)`, which engines do in half the time of a condition, says it all."""
+        return not self.missing_values and self.missing_pattern is None and (self.nan == "value" or not is_nan(column, caps))
+
     def _missing(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
         return is_missing(columns[self.column], caps, self.missing_values, self.missing_pattern, self.nan)
 
@@ -84,6 +88,12 @@ class MissingCount(ColumnCount):
         """The missing."""
         return self._missing(columns, caps)
 
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """Count of the missing; of NULLs as all rows without the others."""
+        if self._is_null_alone(column := columns[self.column], caps):
+            return sa.func.count() - sa.func.count(column)
+        return super(MissingCount, self).expression(columns, caps, at)
+
 
 @dataclass(frozen=True, slots=True)
 class NonMissingCount(ColumnCount):
@@ -94,6 +104,12 @@ class NonMissingCount(ColumnCount):
     def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
         """The not missing."""
         return sa.not_(self._missing(columns, caps))
+
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """Count of the not missing."""
+        if self._is_null_alone(column := columns[self.column], caps):
+            return sa.func.count(column)
+        return super(NonMissingCount, self).expression(columns, caps, at)
 
 
 @dataclass(frozen=True, slots=True)

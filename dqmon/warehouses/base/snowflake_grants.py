@@ -20,9 +20,11 @@ _FOOT = """-- Not granted, since checks do not need it: MONITOR, OPERATE, and SN
 
 
 def script(options: SnowflakeOptions, tables: Iterable[TableRef], schema: str) -> str:
-    """For reading `tables`, those without a schema in `schema`; of a name with `*` for all schemas that it may stand for."""
+    """For reading `tables`, those without a schema in `schema`; a schema with `*` stands for all of the database."""
     role, warehouse = _name(options.role or "dqmon"), _name(options.warehouse or "dqmon_xs")
-    places = sorted({(table.catalog or options.database, table.schema or schema) for table in tables} or {(options.database, schema)})
+    named = {(table.catalog or options.database, table.schema or schema) for table in tables} or {(options.database, schema)}
+    whole = {database for database, place in named if "*" in place}
+    places = sorted({(database, "*" if database in whole else place) for database, place in named})
     lines = [
         _HEAD,
         f"CREATE ROLE IF NOT EXISTS {role};",

@@ -64,7 +64,8 @@ def _column(element: sa.ColumnClause[Any], compiler: SQLCompiler, **kw: Any) -> 
     """A column of a table, which alone is always quoted (`dqmon.sql.tables.typed`); labels are as everywhere."""
     name = element.name
     is_stored = isinstance(name, sa.sql.quoted_name) and name.quote and element.table is None
-    return quoted(stored_name(name)) if is_stored else compiler.visit_column(element, **kw)
+    # As a plain text: SQLAlchemy's quoted ones keep their case whatever they are asked.
+    return quoted(stored_name(str(name))) if is_stored else compiler.visit_column(element, **kw)
 
 
 @compiles(ExactText, "snowflake")

@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip
 
 .DEFAULT_GOAL := install
-.PHONY: install lock lint test docs demo bench bench-peers long
+.PHONY: install lock lint test docs demo bench bench-peers long test-snowflake
 
 install: .venv/installed
 
@@ -49,6 +49,15 @@ bench: install
 # The same against other tools, which pip installs into environments of their own under .bench/.
 bench-peers: install
 	$(BIN)/python tests/benchmarks/suite/run.py --peers --write $(BENCH)
+
+# The contract suite against a stand-in of Snowflake, whose server needs an environment of its own (its connector is an older one).
+.venv-snowflake/installed: | .venv/bin/uv
+	$(PYTHON) -m venv .venv-snowflake
+	$(UV) install --quiet --python .venv-snowflake/bin/python "fakesnow[server]==0.12.1" "snowflake-connector-python<5"
+	@touch $@
+
+test-snowflake: install .venv-snowflake/installed
+	$(BIN)/python -m pytest -n 0 tests/contract/test_snowflake.py
 
 # Minutes of chaos and load: 1,000 kill -9 cycles, 100,000 random sequences, the 5-minute lateness run.
 long: install

@@ -37,7 +37,7 @@ class UnlistedCount(ValueCount):
 
     def counted(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
         """The not missing outside of the list."""
-        return sa.and_(sa.not_(self._missing(columns, caps)), sa.not_(self._listed(columns, caps)))
+        return sa.and_(sa.not_(self._listed(columns, caps)), sa.not_(self._missing(columns, caps)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,8 @@ class Orders:
         """The URL of a database of the server at `url`; with keys and NOT NULL declared if asked for and true."""
         name = f"orders_{self.kind}_{self.rows}{'_constrained' if is_constrained else ''}_"
         with psycopg.connect(url, autocommit=True) as server:
-            found = [str(row[0]) for row in server.execute("select datname from pg_database where datname like %s", [f"{name}%"])]
+            there = server.execute("select datname from pg_database where starts_with(datname, %s)", [name])
+            found = [database for (database,) in there if database.removeprefix(name).isdigit()]
             kept = next((database for database in found if database.removeprefix(name) in recent_days()), None)
             if kept is None:
                 kept = f"{name}{recent_days()[0]}"

@@ -111,6 +111,8 @@ def start(contestant: Contestant) -> Run:
     """Runs it once."""
     contestant.prepare()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DQMON_")} | SILENT
+    # An installed package has its bytecode; a checkout is to have it from the second run on.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
         process = subprocess.Popen(contestant.command, stdout=out, stderr=err, env=environment)

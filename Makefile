@@ -57,7 +57,7 @@ bench-peers: install
 	@touch $@
 
 test-snowflake: install .venv-snowflake/installed
-	$(BIN)/python -m pytest -n 0 tests/contract/test_snowflake.py
+	$(BIN)/python -m pytest -n 0 tests/contract/test_snowflake_cases.py
 
 # Minutes of chaos and load: 1,000 kill -9 cycles, 100,000 random sequences, the 5-minute lateness run.
 long: install

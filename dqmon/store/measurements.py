@@ -86,7 +86,8 @@ class HistoryKey:
 def series(request: MetricRequest) -> str:
     """The stored key of the request's series: 32 hex digits, equal in every process.
 
-    Partitions of another column or grain are another series, so that hours never mix with days.
+    Partitions of another column or grain are another series, so that hours never mix with days, and so are timestamps that are
+    read in another zone.
     """
     return str(_about(request)["series"])
 
@@ -249,11 +250,13 @@ def _about(request: MetricRequest) -> Row:
     """The columns that say what is measured. Do not change the dict: it is shared."""
     partition = request.partition
     within = None if partition is None else (partition.column, _grain(partition))
-    return _columns(request.table, request.metric, request.where, request.segment_by, within)
+    return _columns(request.table, request.metric, request.where, request.segment_by, (within, request.naive_timezone))
 
 
 @lru_cache(50_000)  # the same few are measured again and again
-def _columns(table: TableRef, metric: Metric, where: str | None, segment_by: tuple[str, ...], within: tuple[str, int | None] | None) -> Row:
+def _columns(
+    table: TableRef, metric: Metric, where: str | None, segment_by: tuple[str, ...], within: tuple[tuple[str, int | None] | None, str]
+) -> Row:
     facts = (table.warehouse, table.dataset, metric.key, where, segment_by, within)
     return {
         "warehouse": table.warehouse,

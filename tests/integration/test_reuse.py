@@ -165,6 +165,15 @@ def test_a_filter_with_a_function_is_scanned_again(world: World) -> None:
     assert world.check().reused == 0
 
 
+def test_timestamps_that_are_read_in_another_zone_are_scanned_again(world: World) -> None:
+    before = {r.type: r.observed_value for r in world.check().records}
+    path = world.root / "checks/orders.yaml"
+    path.write_text(path.read_text().replace("    checks:", "    naive_timezone: Asia/Tokyo\n    checks:"))
+    again = world.check()
+    assert again.reused == 0
+    assert {r.type: r.observed_value for r in again.records}["freshness"] == before["freshness"] + 300 + 9 * 3600
+
+
 def test_a_file_that_was_written_just_now_proves_nothing(tmp_path: Path) -> None:
     world = _file_world(tmp_path, "duckdb", duckdb.connect)
     os.utime(tmp_path / "data.duckdb")

@@ -98,7 +98,7 @@ class Metric(ABC):
 
         Exactly what one statement over all rows gives; of doubles, up to their rounding. Only where `can_merge`.
         """
-        raise NotImplementedError(f"{self.name} of {len(fragments)} fragments: is_mergeable is False")
+        raise TypeError(f"{self.name} of {len(fragments)} fragments: is_mergeable is False")
 
     def stands(self, value: Value, others: Mapping[Metric, Value]) -> bool:
         """True when `value`, measured earlier over the very same rows together with `others`, is the value now.

@@ -31,13 +31,13 @@ def command(
         name = _chosen(app, warehouse)
         targets = (placed.target for placed in app.project.placed)
         tables = [target for target in targets if isinstance(target, TableRef) and target.warehouse == name]
-        for line in app.warehouses[name].grants(tables).splitlines():  # type: ignore[attr-defined]  # _chosen looked for it
+        for line in app.warehouses[name].grants(tables).splitlines():
             output.write(output.clean(line))
 
 
 def _chosen(app: App, word: str | None) -> str:
     """The name of the one warehouse that is meant and has grants."""
-    known = {name: warehouse for name, warehouse in app.warehouses.items() if hasattr(warehouse, "grants")}
+    known = {name: warehouse for name, warehouse in app.warehouses.items() if warehouse.grants(())}
     found = [name for name, warehouse in known.items() if word is None or word in (name, warehouse.type)]
     if len(found) == 1:
         return found[0]

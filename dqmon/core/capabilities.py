@@ -6,6 +6,25 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """Whether what the engine's metadata says is exact enough to stand in for reading the table; `because` says why, or why not."""
+
+    is_exact: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What an engine cannot do. `what`: a check type, or `type: part of a case's name` of tests/cases; `raises`: the class of
+    `dqmon.errors` that the user sees; `because`: the engine's reason. The contract suite fails when a gap has gone.
+    """
+
+    what: str
+    raises: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """Facts about one engine.
 
@@ -19,6 +38,8 @@ class Capabilities:
     key_ways: the ways to the copies of a key (`dqmon.engine.ways`: ordered, bitmap, hashes, copies) that were measured to pay here, and
       whose functions the engine has.
     grammar: the name that sqlglot has for the engine's SQL; empty is its neutral one.
+    row_count, last_change: whether the catalogue says exactly how many rows a table has, and when they changed last.
+    gaps: what the engine cannot do.
     """
 
     max_expressions: int = 500
@@ -30,3 +51,6 @@ class Capabilities:
     is_columnar: bool = False
     key_ways: frozenset[str] = frozenset()
     grammar: str = ""
+    row_count: Said = Said(is_exact=False, because="the catalogue says nothing of it")
+    last_change: Said = Said(is_exact=False, because="the catalogue says nothing of it")
+    gaps: tuple[Gap, ...] = ()

@@ -6,7 +6,7 @@ import builtins
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -23,11 +23,18 @@ if TYPE_CHECKING:
     from dqmon.core.message import Message
     from dqmon.core.options import ChannelOptions
     from dqmon.core.plain import Json
+    from dqmon.core.spending import Spending
     from dqmon.core.table import Column, TableRef
 
 
 class Session(Protocol):
     """An open, read-only connection of one warehouse; used by one thread."""
+
+    spent: Spending
+    """What the last `fetch` took, as far as the engine tells."""
+
+    def announce(self, tables: Iterable[TableRef]) -> None:
+        """Says which tables will be asked about, so that each catalogue is asked once for all tables of a schema; asks nothing itself."""
 
     def tables(self, schema: str | None) -> tuple[tuple[TableRef, bool], ...]:
         """All tables and views of a schema (None: all schemas but the engine's own), with `is_view`; by name."""
@@ -56,6 +63,15 @@ class Session(Protocol):
         Always rolled back. Raises a WarehouseError, never a driver's exception.
         """
 
+    def clock(self) -> datetime | None:
+        """The server's time, aware UTC; None of an engine that has no clock but this machine's. Raises a WarehouseError."""
+
+    def powers(self) -> tuple[str, ...]:
+        """What the role may do besides reading, each in words; empty when it can only read. Raises a WarehouseError."""
+
+    def advice(self) -> tuple[str, ...]:
+        """What the warehouse's settings should be for monitoring (zone, size, suspension), in words. Raises a WarehouseError."""
+
 
 class Warehouse(Protocol):
     """One configured warehouse: `dqmon/warehouses/<type>.py` or an entry point of `dqmon.warehouses`."""
@@ -69,6 +85,8 @@ class Warehouse(Protocol):
     naive_timezone: str
     timeout_s: float
     max_connections: int
+    was_run: ClassVar[str]
+    """Against what the tests run it, in words; `compiled, not run` where nothing does."""
 
     def __init__(self, name: str, options: BaseModel) -> None:
         """Keeps the options; connects to nothing."""
@@ -78,6 +96,9 @@ class Warehouse(Protocol):
 
     def close(self) -> None:
         """Drops all pooled connections."""
+
+    def grants(self, tables: Iterable[TableRef]) -> str:
+        """The statements that make the least role which reads `tables`, for an administrator; empty for files. Connects to nothing."""
 
 
 class Source(Protocol):

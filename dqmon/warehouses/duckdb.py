@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -73,7 +74,7 @@ class DuckdbSession(SqlSession):
         self._path = Path(warehouse.options.path) if warehouse.options.path else None
         self._tables: Tables | None = None
         self._views: frozenset[tuple[str, str]] | None = None
-        self._columns: Mapping[tuple[str, str], Sequence[Any]] = {}
+        self._of_all: Mapping[tuple[str, str], Sequence[Any]] = {}
         self._look_ups = 0
 
     def columns(self, table: TableRef) -> tuple[Column, ...]:
@@ -82,8 +83,8 @@ class DuckdbSession(SqlSession):
             raise TableMissing(f"table {table.name!r} cannot be read from its file: {self._unreadable[table.name]}")
         self._look_ups += 1
         if self._look_ups == _SINGLY:
-            self._columns = columns(self._rows(sa.text(COLUMNS), {}, self.timeout_s))
-        found = self._columns.get(self._key(table)) if table.catalog is None and table.name not in self._files else None
+            self._of_all = columns(self._rows(sa.text(COLUMNS), {}, self.timeout_s))
+        found = self._of_all.get(self._key(table)) if table.catalog is None and table.name not in self._files else None
         if found is None:
             return super().columns(table)
         return tuple(self.column(position, row) for position, row in enumerate(found, start=1))
@@ -91,10 +92,12 @@ class DuckdbSession(SqlSession):
     def _key(self, table: TableRef) -> tuple[str, str]:
         return (table.schema or self.default_schema).lower(), table.name.lower()
 
-    def place(self, table: TableRef) -> dict[str, str | None]:
-        """The quoted path."""
-        parts = (table.catalog, table.schema or self.default_schema, table.name)
-        return {"path": ".".join(quoted_name(part) for part in parts if part is not None)}
+    def column_rows(self, catalog: str | None, schema: str, names: Sequence[str]) -> Iterator[Sequence[Any]]:
+        """By the quoted path of each table."""
+        for name in names:
+            path = ".".join(quoted_name(part) for part in (catalog, schema, name) if part is not None)
+            with suppress(TableMissing):
+                yield from ((name, *row) for row in self._rows(sa.text(self.columns_sql), {"path": path}, self.timeout_s))
 
     def unchanged_proof(self, table: TableRef) -> str | None:
         """By the files: of a table of `files:` its own, else the database's with its write-ahead log. Nothing of other views."""
@@ -162,6 +165,7 @@ class Duckdb(SqlWarehouse):
     type: ClassVar[str] = "duckdb"
     Options = DuckdbOptions
     standard_schema = "main"
+    was_run = "DuckDB itself, in all tests."
     capabilities = Capabilities(
         max_expressions=1_000,
         max_parameters=10_000,
@@ -196,6 +200,11 @@ class Duckdb(SqlWarehouse):
 
         config: Any = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
         return ConnectionWrapper(duckdb.connect(self.options.path or ":memory:", read_only=self.options.path is not None, config=config))
+
+    def grants(self, tables: Iterable[TableRef]) -> str:
+        """None: whoever may read the file may read all of it."""
+        del tables
+        return ""
 
     def connect_error(self, error: Exception) -> WarehouseError:
         """No file, a file that another process holds, or one that is no database."""

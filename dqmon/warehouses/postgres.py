@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryFa
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base.postgres_catalogue import CONSTRAINTS, DISTINCT, table_facts
 from dqmon.warehouses.base.postgres_changes import COUNTERS, LEAVES, counters_proof
+from dqmon.warehouses.base.postgres_grants import script
 from dqmon.warehouses.base.session import one_line, refused
 
 RECYCLE_S = 1_800
@@ -77,26 +78,34 @@ class PostgresSession(SqlSession):
         "and n.nspname = coalesce(cast(:schema as text), n.nspname) and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
     )
     columns_sql = (
-        "select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), coalesce(b.typname, t.typname), not a.attnotnull, "
+        "select c.relname, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), coalesce(b.typname, t.typname), not a.attnotnull, "
         "case when coalesce(b.typname, t.typname) = 'citext' then 'citext' when not l.collisdeterministic then l.collname end "
         "from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid "
         "join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_type t on t.oid = a.atttypid "
         "left join pg_catalog.pg_type b on b.oid = t.typbasetype left join pg_catalog.pg_collation l on l.oid = a.attcollation "
         # As text: a parameter without a type would become a `name`, cut off after 63 bytes, and find another table.
-        "where c.relname = cast(:name as text) and n.nspname = cast(:schema as text) "
+        "where cast(c.relname as text) in :names and n.nspname = cast(:schema as text) "
         "and coalesce(cast(:catalog as text), current_database()) = current_database() "
-        "and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'v', 'm', 'f', 'p') order by a.attnum"
+        "and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'v', 'm', 'f', 'p') order by c.relname, a.attnum"
     )
 
     def __init__(self, connection: sa.Connection, warehouse: Postgres) -> None:
         super().__init__(connection, warehouse)
         self._plain: set[TableRef] = set()
 
+    def announce(self, tables: Iterable[TableRef]) -> None:
+        """As every session's; PostgreSQL takes no NUL in a text, so that no table has one in its name."""
+        super().announce(table for table in tables if "\0" not in table.dataset)
+
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         """As every session's; PostgreSQL takes no NUL in a text, so that no table has one in its name."""
         if "\0" in table.dataset:
             raise TableMissing(f"there is no table {table.dataset!r}")
         return super().columns(table)
+
+    def place(self, table: TableRef) -> dict[str, str | None]:
+        """The parameters of the catalogue's statements about one table."""
+        return {"catalog": table.catalog, "schema": table.schema or self.default_schema, "name": table.name}
 
     def unchanged_proof(self, table: TableRef) -> str | None:
         """By the counters of inserted, updated and deleted rows, the file that holds the table, and when counting began.
@@ -180,6 +189,7 @@ class Postgres(SqlWarehouse):
     type: ClassVar[str] = "postgres"
     Options = PostgresOptions
     standard_schema = "public"
+    was_run = "PostgreSQL 18, in all tests."
     # https://www.postgresql.org/docs/current/limits.html: 1,664 result columns, 65,535 parameters.
     capabilities = Capabilities(max_expressions=1_000, max_parameters=60_000, key_ways=frozenset(("copies",)), grammar="postgres")
 
@@ -207,6 +217,11 @@ class Postgres(SqlWarehouse):
     def session(self, connection: sa.Connection) -> PostgresSession:
         """The session of one connection."""
         return PostgresSession(connection, self)
+
+    def grants(self, tables: Iterable[TableRef]) -> str:
+        """The statements that make the role that reads them."""
+        url = sa.make_url(self.options.url.get_secret_value())
+        return script(url, tables, self.default_schema or "", self.max_connections)
 
     def connect_error(self, error: Exception) -> WarehouseError:
         """The server's words without the URL, which holds a password."""

@@ -155,6 +155,7 @@ class Snowflake(SqlWarehouse):
     type: ClassVar[str] = "snowflake"
     Options = SnowflakeOptions
     standard_schema = "public"
+    was_run = "A stand-in of Snowflake's server by the real connector; what it lacks is compiled, not run."
     # https://docs.snowflake.com/en/user-guide/query-size-limits: 1 MB of text; parameters are written into it.
     # Not is_columnar: it reads the columns that a statement names only, but a further statement is time that is paid for.
     capabilities = Capabilities(max_expressions=1_000, max_parameters=10_000, grammar="snowflake")

@@ -5,25 +5,28 @@ from __future__ import annotations
 import difflib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import sqlalchemy as sa
 
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
+from dqmon.core.spending import NOTHING_TOLD, Spending
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import QueryFailed, QueryTimeout, TableMissing, UnsafeSql, WarehouseError
 from dqmon.warehouses.base.deadline import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy.sql import Select
 
     from dqmon.warehouses.base.warehouse import SqlWarehouse
+
+Place: TypeAlias = tuple[str | None, str]
+"""Catalog, if a table is written with one, and schema."""
 
 MESSAGE_LIMIT = 500
 """Characters of an engine's own message that are kept; the rest is the statement again."""
@@ -35,7 +38,12 @@ class SqlSession(ABC):
     tables_sql: ClassVar[str]
     """Schema, name and whether it is a view, of the tables in `:schema` (NULL: all)."""
     columns_sql: ClassVar[str]
-    """What `column` reads, for each column of the table at `place`, in order."""
+    """The table's name, then what `column` reads, for each column of the tables `in :names` of `:schema`, by table and in order.
+
+    `:names` becomes a list of values, `:catalog` is NULL for tables that are written without one.
+    """
+    clock_sql: ClassVar[str | None] = None
+    """One row with the server's time, with its zone."""
 
     def __init__(self, connection: sa.Connection, warehouse: SqlWarehouse) -> None:
         self.connection = connection
@@ -44,6 +52,15 @@ class SqlSession(ABC):
         self.timeout_s = warehouse.timeout_s
         self._watch = warehouse.watch
         self.driver: Any = connection.connection.driver_connection
+        self.spent = NOTHING_TOLD
+        self._announced: dict[Place, dict[str, None]] = {}
+        self._columns: dict[Place, dict[str, list[Sequence[Any]]]] = {}
+        self._names_at_once = warehouse.capabilities.max_parameters - 2
+
+    def announce(self, tables: Iterable[TableRef]) -> None:
+        """Says which tables will be asked about; asks nothing itself."""
+        for table in tables:
+            self._announced.setdefault(self._where(table), {})[table.name] = None
 
     def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
         """The rows of one SELECT; always rolled back. Raises a WarehouseError, never a driver's exception.
@@ -74,16 +91,48 @@ class SqlSession(ABC):
         del table
         return ()
 
-    def columns(self, table: TableRef) -> tuple[Column, ...]:
-        """The columns in order, from the catalogue. Raises TableMissing, which names near tables."""
-        with suppress(TableMissing):
-            if rows := self._rows(sa.text(self.columns_sql), self.place(table), self.timeout_s):
-                return tuple(self.column(position, row) for position, row in enumerate(rows, start=1))
-        raise TableMissing(self._missing(table, table.schema or self.default_schema))
+    def clock(self) -> datetime | None:
+        """The server's time, aware UTC; None of an engine without a clock of its own."""
+        if self.clock_sql is None:
+            return None
+        ((now,),) = self._rows(sa.text(self.clock_sql), {}, self.timeout_s)
+        return now.replace(tzinfo=now.tzinfo or UTC).astimezone(UTC) if isinstance(now, datetime) else None
 
-    def place(self, table: TableRef) -> dict[str, str | None]:
-        """The parameters of `columns_sql`."""
-        return {"catalog": table.catalog, "schema": table.schema or self.default_schema, "name": table.name}
+    def powers(self) -> tuple[str, ...]:
+        """Nothing but reading, unless the engine's session says more."""
+        return ()
+
+    def advice(self) -> tuple[str, ...]:
+        """None, unless the engine's session has some."""
+        return ()
+
+    def columns(self, table: TableRef) -> tuple[Column, ...]:
+        """The columns in order, asked once for all announced tables of a schema. Raises TableMissing, which names near tables."""
+        place, name = self._where(table), self.fold(table.name)
+        known = self._columns.setdefault(place, {})
+        if name not in known:
+            names = dict.fromkeys((*self._announced.pop(place, {}), table.name))
+            known |= {self.fold(other): [] for other in names}
+            with suppress(TableMissing):
+                for found, *row in self.column_rows(*place, tuple(names)):
+                    known.setdefault(self.fold(str(found)), []).append(row)
+        if not known[name]:
+            raise TableMissing(self._missing(table, place[1]))
+        return tuple(self.column(position, row) for position, row in enumerate(known[name], start=1))
+
+    def column_rows(self, catalog: str | None, schema: str, names: Sequence[str]) -> Iterator[Sequence[Any]]:
+        """The rows of `columns_sql` for the tables `names`, in as few statements as the engine takes so many names."""
+        statement = sa.text(self.columns_sql).bindparams(sa.bindparam("names", expanding=True))
+        for start in range(0, len(names), self._names_at_once):
+            values = {"catalog": catalog, "schema": schema, "names": names[start : start + self._names_at_once]}
+            yield from self._rows(statement, values, self.timeout_s)
+
+    def fold(self, name: str) -> str:
+        """The same text for two names that the engine takes for one table; by default they must be equal."""
+        return name
+
+    def _where(self, table: TableRef) -> Place:
+        return table.catalog, table.schema or self.default_schema
 
     def _missing(self, table: TableRef, schema: str) -> str:
         names = [other.name for other, _ in self.tables(schema)]
@@ -95,7 +144,10 @@ class SqlSession(ABC):
         with self._in_words(timeout_s), self.connection.begin() as transaction:
             try:
                 self.prepare(timeout_s)
-                return self.connection.execute(statement, values).fetchall()
+                result = self.connection.execute(statement, values)
+                rows = result.fetchall()
+                self.spent = self.spending(result)
+                return rows
             finally:
                 transaction.rollback()
 
@@ -119,6 +171,11 @@ class SqlSession(ABC):
     @abstractmethod
     def deadline(self, timeout_s: float) -> Deadline:
         """What stops a statement that takes longer."""
+
+    def spending(self, result: sa.CursorResult[Any]) -> Spending:
+        """What the statement took, of a result whose rows have been read; nothing, unless the engine's session says more."""
+        del result
+        return NOTHING_TOLD
 
     def prepare(self, timeout_s: float) -> None:  # noqa: B027 - most engines need nothing here
         """Sets what holds for this transaction alone."""

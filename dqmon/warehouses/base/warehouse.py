@@ -14,11 +14,12 @@ from dqmon.errors import WarehouseBusy, WarehouseError
 from dqmon.warehouses.base.deadline import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import sqlalchemy as sa
     from sqlalchemy.engine import Dialect
 
+    from dqmon.core.table import TableRef
     from dqmon.warehouses.base.session import SqlSession
 
 
@@ -30,6 +31,7 @@ class SqlWarehouse(ABC):
     capabilities: Capabilities
     standard_schema: ClassVar[str]
     """The schema of tables that are written without one, unless the option `schema:` says otherwise."""
+    was_run: ClassVar[str]
 
     def __init__(self, name: str, options: WarehouseOptions) -> None:
         self.name = name
@@ -74,6 +76,10 @@ class SqlWarehouse(ABC):
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
+
+    @abstractmethod
+    def grants(self, tables: Iterable[TableRef]) -> str:
+        """The statements that make the least role which reads `tables`; empty for files."""
 
     @contextmanager
     def _connect(self) -> Iterator[sa.Connection]:

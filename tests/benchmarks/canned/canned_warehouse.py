@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from dqmon.core.capabilities import Capabilities
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
 from dqmon.core.options import WarehouseOptions
+from dqmon.core.spending import NOTHING_TOLD
 from dqmon.core.table import Column, TableRef, TypeGroup
 
 ROWS = 1_000
@@ -25,12 +26,26 @@ class CannedOptions(WarehouseOptions):
 
 
 class CannedSession:
+    spent = NOTHING_TOLD
+
     def __init__(self, name: str, tables: int) -> None:
         self._name = name
         self._tables = tables
 
     def tables(self, schema: str | None) -> tuple[tuple[TableRef, bool], ...]:
         return tuple((TableRef(self._name, None, "main", f"t{n:04}"), False) for n in range(self._tables))
+
+    def announce(self, tables: Iterable[TableRef]) -> None:
+        """All tables are alike."""
+
+    def clock(self) -> None:
+        return None
+
+    def powers(self) -> tuple[str, ...]:
+        return ()
+
+    def advice(self) -> tuple[str, ...]:
+        return ()
 
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         return COLUMNS
@@ -52,6 +67,7 @@ class CannedSession:
 class Canned:
     type: ClassVar[str] = "canned"
     Options = CannedOptions
+    was_run = "it is no database"
 
     def __init__(self, name: str, options: CannedOptions) -> None:
         self.name = name
@@ -69,3 +85,6 @@ class Canned:
 
     def close(self) -> None:
         """There is nothing to close."""
+
+    def grants(self, tables: Iterable[TableRef]) -> str:
+        return ""

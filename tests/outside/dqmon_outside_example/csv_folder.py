@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from dqmon.core.capabilities import Capabilities
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
 from dqmon.core.options import WarehouseOptions
+from dqmon.core.spending import NOTHING_TOLD
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ConnectFailed, QueryFailed, TableMissing
 
@@ -28,10 +30,27 @@ class CsvFolderOptions(WarehouseOptions):
 class CsvSession:
     """The folder's files in an SQLite database in memory."""
 
+    spent = NOTHING_TOLD
+
     def __init__(self, warehouse: str, files: dict[str, Path], connection: sa.Connection) -> None:
         self._warehouse = warehouse
         self._files = files
         self._connection = connection
+
+    def announce(self, tables: Iterable[TableRef]) -> None:
+        """Each file is looked at by itself."""
+
+    def clock(self) -> datetime | None:
+        """A folder has none."""
+        return None
+
+    def powers(self) -> tuple[str, ...]:
+        """Files are only read."""
+        return ()
+
+    def advice(self) -> tuple[str, ...]:
+        """There is nothing to set."""
+        return ()
 
     def tables(self, schema: str | None) -> tuple[tuple[TableRef, bool], ...]:
         """The files' names without `.csv`."""
@@ -72,6 +91,7 @@ class CsvFolder:
 
     type: ClassVar[str] = "csv_folder"
     Options: ClassVar[type[CsvFolderOptions]] = CsvFolderOptions
+    was_run: ClassVar[str] = "in the tests of dqmon"
 
     def __init__(self, name: str, options: CsvFolderOptions) -> None:
         self.name = name
@@ -100,6 +120,11 @@ class CsvFolder:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    def grants(self, tables: Iterable[TableRef]) -> str:
+        """None: whoever may read the folder may read the files."""
+        del tables
+        return ""
 
 
 def _load(connection: sa.Connection, name: str, path: Path) -> None:

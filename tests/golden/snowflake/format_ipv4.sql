@@ -1,3 +1,3 @@
 SELECT count(CASE WHEN ("EMAIL" IS NOT NULL AND NOT REGEXP_LIKE(CAST("EMAIL" AS TEXT), REPLACE(%(param_1)s, '(?:', '('))) THEN 1 END) AS m0 
-FROM "ANALYTICS"."ORDERS"
+FROM "PUBLIC"."ORDERS"
 -- param_1: '(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])'

@@ -1,5 +1,5 @@
 SELECT count(CASE WHEN ("EMAIL" IS NOT NULL AND NOT CASE WHEN REGEXP_LIKE(CAST("EMAIL" AS TEXT), REPLACE(%(param_1)s, '(?:', '(')) THEN CASE WHEN (CAST("EMAIL" AS TEXT) LIKE %(param_2)s) THEN (((length(CAST("EMAIL" AS TEXT)) - length(replace(CAST("EMAIL" AS TEXT), ':', ''))) + CASE WHEN (CAST("EMAIL" AS TEXT) LIKE %(param_3)s) THEN 1 ELSE 0 END) - CASE WHEN (CAST("EMAIL" AS TEXT) LIKE %(param_4)s) THEN 1 ELSE 0 END) - CASE WHEN (CAST("EMAIL" AS TEXT) LIKE %(param_5)s) THEN 1 ELSE 0 END <= 7 ELSE (length(CAST("EMAIL" AS TEXT)) - length(replace(CAST("EMAIL" AS TEXT), ':', ''))) + CASE WHEN (CAST("EMAIL" AS TEXT) LIKE %(param_3)s) THEN 1 ELSE 0 END = 7 END ELSE false END) THEN 1 END) AS m0 
-FROM "ANALYTICS"."ORDERS"
+FROM "PUBLIC"."ORDERS"
 -- param_1: '(?:(?:[0-9A-Fa-f]{1,4}:)*[0-9A-Fa-f]{1,4})?::(?:(?:[0-9A-Fa-f]{1,4}:)*(?:[0-9A-Fa-f]{1,4}|(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])))?|(?:[0-9A-Fa-f]{1,4}:)+(?:[0-9A-Fa-f]{1,4}|(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9]))'
 -- param_2: '%::%'
 -- param_3: '%.%'

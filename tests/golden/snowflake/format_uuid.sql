@@ -1,3 +1,3 @@
 SELECT count(CASE WHEN ("EMAIL" IS NOT NULL AND NOT REGEXP_LIKE(CAST("EMAIL" AS TEXT), REPLACE(%(param_1)s, '(?:', '('))) THEN 1 END) AS m0 
-FROM "ANALYTICS"."ORDERS"
+FROM "PUBLIC"."ORDERS"
 -- param_1: '[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}'

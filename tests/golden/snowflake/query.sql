@@ -1,4 +1,4 @@
 SELECT count(*) AS count_1 
 FROM (
-select * from "ANALYTICS"."ORDERS" where amount < 0
+select * from "PUBLIC"."ORDERS" where amount < 0
 ) AS dq_query

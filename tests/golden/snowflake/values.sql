@@ -1,5 +1,5 @@
-SELECT count(CASE WHEN ((CAST("EMAIL" AS TEXT) NOT IN (%(param_1)s, %(param_2)s, %(param_3)s, %(param_4)s)) AND "EMAIL" IS NOT NULL) THEN 1 END) AS m0, count(CASE WHEN ((translate(CAST("EMAIL" AS TEXT), %(param_5)s, %(param_6)s) NOT IN (%(param_7)s, %(param_8)s)) AND "EMAIL" IS NOT NULL) THEN 1 END) AS m1, count(CASE WHEN ("IS_OPEN" IS NOT NULL AND "IS_OPEN" IN (%(param_9)s)) THEN 1 END) AS m2, count(CASE WHEN ("DAY" IS NOT NULL AND "DAY" IN (CAST(%(param_10)s AS TIMESTAMP_NTZ))) THEN 1 END) AS m3, count(CASE WHEN ("NAME" IS NOT NULL AND COLLATE(CAST("NAME" AS TEXT), '') IN (%(param_11)s)) THEN 1 END) AS m4, count(CASE WHEN ("Mixed" IS NOT NULL AND CAST("Mixed" AS TEXT) IN (%(param_12)s)) THEN 1 END) AS m5, count(CASE WHEN ("small" IS NOT NULL AND CAST("small" AS TEXT) IN (%(param_13)s)) THEN 1 END) AS m6 
-FROM "ANALYTICS"."ORDERS"
+SELECT count(CASE WHEN ((CAST("EMAIL" AS TEXT) NOT IN (%(param_1)s, %(param_2)s, %(param_3)s, %(param_4)s)) AND "EMAIL" IS NOT NULL) THEN 1 END) AS m0, count(CASE WHEN ((translate(CAST("EMAIL" AS TEXT), %(param_5)s, %(param_6)s) NOT IN (%(param_7)s, %(param_8)s)) AND "EMAIL" IS NOT NULL) THEN 1 END) AS m1, count(CASE WHEN ("IS_OPEN" IS NOT NULL AND "IS_OPEN" IN (%(param_9)s)) THEN 1 END) AS m2, count(CASE WHEN ("DAY" IS NOT NULL AND "DAY" IN (CAST(%(param_10)s AS TIMESTAMP_NTZ))) THEN 1 END) AS m3, count(CASE WHEN ("NAME" IS NOT NULL AND COLLATE(CAST("NAME" AS TEXT), '') IN (%(param_11)s)) THEN 1 END) AS m4, count(CASE WHEN ("Mixed" IS NOT NULL AND CAST("Mixed" AS TEXT) IN (%(param_12)s)) THEN 1 END) AS m5 
+FROM "PUBLIC"."ORDERS"
 -- param_1: 'a'
 -- param_2: "it's"
 -- param_3: '100%'
@@ -12,4 +12,3 @@ FROM "ANALYTICS"."ORDERS"
 -- param_10: datetime.datetime(2026, 1, 1, 0, 0)
 -- param_11: 'x'
 -- param_12: 'x'
--- param_13: 'x'

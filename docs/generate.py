@@ -17,6 +17,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,8 @@ def _extension_pages(kind: str, folder: str, title: str, key: str) -> Iterator[t
     from dqmon.core.registry import Registry
 
     names = []
-    for name, cls in Registry(kind).all().items():
+    found = Registry(kind).all()
+    for name, cls in found.items():
         module = inspect.cleandoc(inspect.getmodule(cls).__doc__ or "")
         own, about = _doc(cls), _doc(cls.Options)
         body = "\n\n".join(text for text in (module, own, "## Options", about) if text)
@@ -147,10 +149,67 @@ def _extension_pages(kind: str, folder: str, title: str, key: str) -> Iterator[t
         yield (
             DOCS / folder / f"{name}.md",
             MARK
-            + f"# {name}\n\nDeclared under `{key}:` in config/dqmon.yaml with `type: {name}`.\n{says}\n{body}\n\n{_options(cls.Options)}",
+            + f"# {name}\n\nDeclared under `{key}:` in config/dqmon.yaml with `type: {name}`.\n{says}\n{body}\n\n{_options(cls.Options)}"
+            + (_warehouse(name, cls) if kind == "warehouses" else ""),
         )
         names.append(f"- [{name}]({name}.md): {module.splitlines()[0] if module else own.splitlines()[0]}")
-    yield DOCS / folder / "index.md", MARK + f"# {title}\n\n" + "\n".join(names) + "\n"
+    table = f"\n{_capabilities(found)}" if kind == "warehouses" else ""
+    yield DOCS / folder / "index.md", MARK + f"# {title}\n\n" + "\n".join(names) + "\n" + table
+
+
+def _warehouse(name: str, cls: Any) -> str:
+    """What stands below the options of a warehouse: an example, its capabilities, its gaps, the least role."""
+    from dqmon.core.capabilities import Capabilities
+    from dqmon.core.table import TableRef
+
+    caps: Capabilities = cls.capabilities
+    lines = (f"{name}:", f"  type: {name}", *(f"  {key}: {json.dumps(value)}" for key, value in cls.example.items()))
+    example = "\n".join(f"  {line}" for line in lines)
+    meanings: dict[str, str] = {}
+    for names, meaning in re.findall(r"^(\w+(?:, \w+)*): (.*(?:\n  .*)*)", inspect.cleandoc(Capabilities.__doc__ or ""), re.MULTILINE):
+        meanings |= dict.fromkeys(names.split(", "), " ".join(meaning.split()))
+    rows = [(f.name, _fact(getattr(caps, f.name)), meanings[f.name]) for f in fields(caps) if f.name != "gaps"]
+    gaps = [(gap.what, gap.raises, gap.because) for gap in caps.gaps]
+    options = cls.Options.model_validate(dict(cls.example))
+    script = cls(name, options).grants((TableRef(name, None, None, "orders"), TableRef(name, None, None, "customers")))
+    parts = [
+        f"\n## Example\n\n```yaml\nwarehouses:\n{example}\n```\n",
+        f"## Was it run?\n\n{cls.was_run}\n",
+        f"## Capabilities\n\n{_table(('capability', 'here', 'meaning'), rows)}",
+        f"## Gaps\n\n{_table(('cannot', 'error', 'because'), gaps) if gaps else 'None: all check types do all that they do elsewhere.'}\n",
+        f"## The least role\n\nAs `dqmon grants` prints it for two tables:\n\n```sql\n{script}\n```\n" if script else "",
+    ]
+    return "\n".join(parts)
+
+
+def _fact(value: Any) -> str:
+    """A capability's value for people."""
+    from dqmon.core.capabilities import Said
+
+    match value:
+        case Said():
+            return f"{'exact' if value.is_exact else 'not exact'}: {value.because}"
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case frozenset():
+            return ", ".join(sorted(value)) or "none"
+        case int():
+            return f"{value:,}"
+    return str(value) or "–"
+
+
+def _capabilities(found: dict[str, Any]) -> str:
+    """All warehouses beside each other."""
+    heads = ("", "was it run?", "row_count by metadata", "last_change by metadata", "NaN", "gaps", "least role")
+    rows = []
+    for name, cls in found.items():
+        caps = cls.capabilities
+        has_role = cls(name, cls.Options.model_validate(dict(cls.example))).grants(()) != ""
+        said = ("yes" if caps.row_count.is_exact else "no", "yes" if caps.last_change.is_exact else "no", "yes" if caps.has_nan else "no")
+        rows.append((f"[{name}]({name}.md)", cls.was_run, *said, str(len(caps.gaps)), "printed" if has_role else "none: files"))
+    return _table(heads, rows)
 
 
 def _doc(cls: type) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,11 +18,13 @@ from dqmon.core.check import Check, PipelineRef
 from dqmon.core.lineage import Lineage
 from dqmon.core.selector import Selector
 from dqmon.core.table import Column, TableRef, table_ref
+from dqmon.engine.breaker import Breakers
 from dqmon.engine.environment import Environment
 from dqmon.engine.judge import Task
 from dqmon.engine.listing import Listing, list_targets
 from dqmon.engine.on_demand import CheckReport
 from dqmon.engine.on_demand import check as run_now
+from dqmon.engine.outage import Platform
 from dqmon.engine.rename import keep_history
 from dqmon.engine.run import Progress, RunOutcome
 from dqmon.engine.select import select
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
     from dqmon.core.protocols import Channel, Source, Warehouse
     from dqmon.daemon.scheduler import Scheduler
     from dqmon.daemon.work import Setup
-    from dqmon.engine.preview import PlannedStatement
+    from dqmon.engine.cost import CostReport, Refreshed
+    from dqmon.engine.doctor import Finding
+    from dqmon.engine.mirror import Mirror
+    from dqmon.engine.planned import PlannedCheck, PlannedStatement
     from dqmon.store.schemas import Snapshot
 
 log = Log(__name__)
@@ -99,6 +104,11 @@ class App(AbstractContextManager["App"]):
         return {name: known.get(found.type)(name, found.options) for name, found in self.project.settings.warehouses.items()}
 
     @cached_property
+    def breakers(self) -> Breakers:
+        """What is known of the warehouses' reach; a reload begins anew, since it may have mended a password."""
+        return Breakers()
+
+    @cached_property
     def sources(self) -> Mapping[str, Source]:
         """Every ingestion source that the configuration names."""
         known = self._registries.ingestion
@@ -117,10 +127,12 @@ class App(AbstractContextManager["App"]):
     def environment(self) -> Environment:
         """What the use cases work with. Patterns are resolved here. Raises ConfigError and StoreError."""
         checks, lineage = self._resolved()
+        settings = self.project.settings
+        mirror = settings.mirror and settings.mirror.warehouse
         return Environment(
             self.project.settings.instance,
             self.database,
-            self.warehouses,
+            {name: found for name, found in self.warehouses.items() if name != mirror},
             self.sources,
             self.channels,
             {check.id: check for check in checks},
@@ -131,6 +143,9 @@ class App(AbstractContextManager["App"]):
             new_id,
             self.listing.unreachable,
             self.project.settings.reuse,
+            budgets=settings.budgets,
+            breakers=self.breakers,
+            platform=Platform(settings.platform_owner, {name: found.source for name, found in settings.warehouses.items()}),
         )
 
     def select(self, selector: Selector) -> tuple[Check, ...]:
@@ -154,6 +169,47 @@ class App(AbstractContextManager["App"]):
 
         now = self.now()
         return preview(self.environment, tuple(Task(check, now) for check in self.select(selector)))
+
+    def cost_of(self, planned: Sequence[PlannedStatement]) -> tuple[PlannedCheck, ...]:
+        """What each check of a plan will cost, in a run and in a day."""
+        from dqmon.daemon.cron import runs_per_day
+        from dqmon.engine.planned import by_check
+
+        today = self.now().date()
+        schedules = ((check.id, check.schedule) for check in self.environment.checks.values())
+        return by_check(planned, {check_id: runs_per_day(schedule, today) for check_id, schedule in schedules if schedule})
+
+    def cost(self, selector: Selector, by: str, days: int) -> CostReport:
+        """What the selected checks have cost in the last days; without a selector all, also those that are gone."""
+        from dqmon.engine.cost import first_day, spending
+
+        checks = self.environment.checks
+        chosen = {check.id for check in self.select(selector)} if selector.terms else None
+        return spending(self.database, checks, chosen, by, first_day(self.now(), days))
+
+    def refresh_cost(self) -> Refreshed:
+        """Asks engines what their statements have really cost."""
+        from dqmon.engine.cost import refresh
+
+        return refresh(self.environment, self.now())
+
+    def doctor(self) -> tuple[Finding, ...]:
+        """What is missing for the configured checks, and what is well; sends catalogue look-ups and statements that read no row."""
+        from dqmon.engine import doctor
+
+        mirror = self.project.settings.mirror and self.project.settings.mirror.warehouse
+        checks, _ = self._resolved()
+        needs = doctor.needs(checks, self.now())
+        return (
+            doctor.store(lambda: self.database),
+            *(
+                finding
+                for name, found in self.warehouses.items()
+                for finding in (doctor.mirror(found) if name == mirror else doctor.warehouse(found, needs.get(name, {}), self.now))
+            ),
+            *map(doctor.source, self.sources.values()),
+            *(doctor.channel(found, self.project.routes) for found in self.channels.values()),
+        )
 
     def acknowledge(self, incident_id: str, by: str) -> None:
         """Says that somebody is at the incident. Raises UsageError and NotifyError."""
@@ -219,7 +275,7 @@ class App(AbstractContextManager["App"]):
         keep_history(self.environment)
         settings = self.project.settings
         kept = {name: timedelta(seconds=getattr(settings.retention, name)) for name in type(settings.retention).model_fields}
-        scheduled = Scheduled(self.environment, Policy(**kept), new_id())
+        scheduled = Scheduled(self.environment, Policy(**kept), new_id(), self._mirror())
         work = Work(
             run_batch=scheduled.run_batch,
             commit=scheduled.commit,
@@ -229,6 +285,10 @@ class App(AbstractContextManager["App"]):
             purge=scheduled.purge,
             refresh=self._refreshed,
             close=scheduled.close,
+            cancel=scheduled.cancel,
+            probe=scheduled.probe,
+            attribute=scheduled.attribute,
+            mirror=scheduled.mirror,
         )
         found = ((check.id, timed(check)) for check in self.environment.checks.values())
         return Setup(
@@ -239,7 +299,20 @@ class App(AbstractContextManager["App"]):
             {name: float(source.options.poll_every) for name, source in settings.ingestion.items()},
             settings.fuse_within_s,
             timedelta(minutes=1) if self.listing.unreachable else timedelta(hours=1),
+            timedelta(seconds=settings.mirror.every) if settings.mirror is not None else None,
         )
+
+    def _mirror(self) -> Mirror | None:
+        """What copies the metrics tables, where that is wanted, by a connection of its own."""
+        from dqmon.core.protocols import Writable
+        from dqmon.engine.mirror import Mirror
+
+        wanted, instance = self.project.settings.mirror, self.project.settings.instance
+        if wanted is None:
+            return None
+        warehouse = self.warehouses[wanted.warehouse]
+        assert isinstance(warehouse, Writable)  # noqa: S101 - the configuration takes no other
+        return Mirror(self.database, warehouse.writer(wanted.into, instance), instance, wanted.tables)
 
     def _again(self) -> App:
         """The project loaded anew, on the store and clock of this one. Raises ConfigError."""
@@ -255,7 +328,7 @@ class App(AbstractContextManager["App"]):
         """The set-up with the patterns applied to what is there now; None when that is what was there before."""
         if not self.project.patterns:
             return None
-        other = self._with(self.project, "_database", "warehouses", "sources", "channels")
+        other = self._with(self.project, "_database", "warehouses", "sources", "channels", "breakers")
         return None if other.listing == self.listing else other.setup()
 
     @cached_property

@@ -51,6 +51,10 @@ class ConnectFailed(WarehouseError):
     """No connection: unreachable, refused, bad credentials, dropped in mid-query."""
 
 
+class Unreachable(ConnectFailed):
+    """The warehouse as a whole does not answer; its own alert says so, not those of its checks (R12)."""
+
+
 class WarehouseBusy(WarehouseError):
     """Another process holds the file for now; worth another try later."""
 

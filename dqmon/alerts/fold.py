@@ -26,12 +26,12 @@ def fold(
 
     `members` are the alert's before the run, `lookback` the partitions that the run was asked for (None: the whole
     table). A bad member stays until it is measured as passing (PASSED), its partition is no longer asked for
-    (AGED_OUT), or its partition was measured without it (GONE). ERROR keeps members as they are. None, no outcome:
-    nothing was judged and no member left, or nothing but ERROR was found.
+    (AGED_OUT), or its partition was measured without it (GONE). ERROR keeps members as they are, and so does what the
+    budget left out. None, no outcome: nothing was judged and no member left, or nothing but these was found.
     """
     found = {_key(result): result for result in results}
-    failed = {key.partition for key, result in found.items() if result.verdict is Verdict.ERROR}
-    if not found or all(result.verdict is Verdict.ERROR for result in results):
+    failed = {key.partition for key, result in found.items() if _is_unseen(result)}
+    if not found or all(map(_is_unseen, results)):
         return None
     asked = {partition.key if partition else "" for partition in lookback} | {key.partition for key in found}
     measured = {partition for partition in asked - failed if not failed or any(key.partition == partition for key in found)}
@@ -54,14 +54,21 @@ def fold(
 def fold_errors(results: Sequence[CheckResult]) -> Outcome | None:
     """What a run says of measuring: FAIL when any result is ERROR, else PASS (no data included); None without results.
 
-    With `on_error: record` it is always PASS, so that an alert from before that setting resolves and none ever opens.
+    With `on_error: record` it is always PASS, so that an alert from before that setting resolves and none ever opens. That a
+    warehouse cannot be reached is said by the warehouse's own alert: where nothing else is wrong, it is no outcome.
     """
     if not results:
         return None
     check = results[0].check
-    bad = [result for result in results if result.verdict is Verdict.ERROR and check.on_error == "alert"]
+    bad = [result for result in results if result.verdict is Verdict.ERROR and not result.is_blind and check.on_error == "alert"]
+    if not bad and any(result.is_blind for result in results):
+        return None
     members = {_key(result): _member(result, None) for result in bad}
     return Outcome(Verdict.FAIL if bad else Verdict.PASS, check.error_severity, members)
+
+
+def _is_unseen(result: CheckResult) -> bool:
+    return result.verdict is Verdict.ERROR or result.is_blind
 
 
 def _key(result: CheckResult) -> MemberKey:

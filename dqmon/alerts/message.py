@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dqmon.alerts.wording import cut, instant, member_text, observed_text
 from dqmon.core.alert import AlertKind
 from dqmon.core.message import AlertFacts, DeliveryKind, Message
-from dqmon.core.result import ResultRecord
+from dqmon.core.result import OUTAGE, ResultRecord
 from dqmon.core.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def facts(alert: Alert, results: Sequence[ResultRecord], background: Background)
         members_left=background.left,
         run_id=main.run_id,
         resolved_at=None if alert.is_open else alert.resolved_at,
-        first_step=f"dqmon explain {main.check_id}",
+        first_step="dqmon doctor" if main.type == OUTAGE else f"dqmon explain {main.check_id}",
     )
 
 
@@ -128,6 +128,9 @@ def _weight(result: ResultRecord, kind: AlertKind) -> int:
 def _headline(result: ResultRecord) -> str:
     """`main.flights completeness dep_time: 57.5 % missing, at most 20 % expected`."""
     what = " ".join((result.subject, result.type, ", ".join(result.columns) or result.name or "")).strip()
+    if result.type == OUTAGE:
+        said = "cannot be reached: " if result.verdict is Verdict.ERROR else ""
+        return cut(f"warehouse {result.warehouse}: {said}{result.reason}", TEXT_LIMIT)
     if result.verdict is Verdict.ERROR:
         return cut(f"{what} cannot be measured: {result.reason}", TEXT_LIMIT)
     seen = observed_text(result, is_short=True)

@@ -57,6 +57,7 @@ class Completeness(DatasetCheck):
     dimension: ClassVar[Dimension] = Dimension.COMPLETENESS
     unit: ClassVar[Unit] = Unit.ROWS
     allows_percent: ClassVar[bool] = True
+    can_be_sampled: ClassVar[bool] = True
     default_fail_if: ClassVar[str | None] = "> 0"
     judges_null_keys: ClassVar[bool] = True
 

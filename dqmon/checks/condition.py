@@ -57,6 +57,7 @@ class Condition(DatasetCheck):
     dimension: ClassVar[Dimension] = Dimension.CONSISTENCY
     unit: ClassVar[Unit] = Unit.ROWS
     allows_percent: ClassVar[bool] = True
+    can_be_sampled: ClassVar[bool] = True
     default_fail_if: ClassVar[str | None] = "> 0"
 
     expression: str

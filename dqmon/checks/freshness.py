@@ -17,7 +17,7 @@ from dqmon.core.duration import Duration, format_duration
 from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric
 from dqmon.core.verdict import Dimension, Unit, Verdict
-from dqmon.sql.metrics import FutureCount, LatestInstant, MaxIngestionDelay, RowCount
+from dqmon.sql.metrics import FutureCount, LastChange, LatestInstant, MaxIngestionDelay, RowCount
 
 
 def _as_clock(value: object) -> object:
@@ -46,13 +46,15 @@ class Freshness(DatasetCheck):
     What it measures:
         Age: the time of measuring minus the newest value of `column`, in seconds, never below 0. With `event_column` it is
         the ingestion delay instead: the longest time from `event_column` to `column` of any row. With `deadline`, whether
-        the newest value has reached the day that was due.
+        the newest value has reached the day that was due. With `column: metadata` it is the time since the engine's own record says
+        that rows of the table were added, changed or deleted last.
 
     Why it matters:
         A pipeline that stopped leaves correct but old numbers on every report, and nobody sees an error.
 
     Parameters:
-        column: when a row was loaded or happened: a timestamp or a date (midnight).
+        column: when a row was loaded or happened: a timestamp or a date (midnight). Or the word `metadata`: the table's last change
+          by the engine's own record, without reading the table, where the engine keeps an exact one.
         warn_after, fail_after: durations; bad when age or delay is longer.
         deadline: a time of day in `timezone`, such as "07:00". After it, the newest value has to be at or after that day's
           local midnight minus `covers`. Before it, and on other days, what the last due day asked for still stands.
@@ -71,17 +73,20 @@ class Freshness(DatasetCheck):
 
     SQL it runs:
         `max(column)` (or the maximum of the delay), `count(*)` and a count of future values, part of the table's fused
-        statement; `partition` is ignored.
+        statement; `partition` is ignored. With `column: metadata` no statement of its own: one look-up for all tables of a schema.
 
     Example:
         ```yaml
         - freshness: {column: loaded_at, warn_after: 1h, fail_after: 3h}
         - freshness: {name: morning_sla, column: loaded_at, deadline: "07:00", days: weekdays, calendar: US}
         - freshness: {name: lag, column: loaded_at, event_column: event_at, fail_after: 1h}
+        - freshness: {column: metadata, fail_after: 6h}
         ```
 
     Known limits:
-        `column: metadata` (load history instead of a column) is not offered by any warehouse yet.
+        `column: metadata` is of the whole table, and any change makes it fresh, a delete or a load of old rows too. On an engine that
+        keeps no exact time of changes, and of views, the check is an ERROR that says why. A column of the name metadata is named in a
+        view.
 
     References:
         - dbt source freshness: https://docs.getdbt.com/docs/deploy/source-freshness
@@ -106,10 +111,11 @@ class Freshness(DatasetCheck):
 
     def problems(self, check: Check) -> tuple[str, ...]:
         """No limit, limits the wrong way round, options that belong to a deadline without one, an unknown calendar."""
-        del check
         found: list[str] = []
-        if self.column == "metadata":
-            found.append("column: metadata is not offered by this warehouse; name a column")
+        if self._is_metadata and self.event_column is not None:
+            found.append("column: metadata has no event_column:, which compares two columns; name the column of the load")
+        if self._is_metadata and (check.where is not None or check.segment_by):
+            found.append("column: metadata is of the whole table, so that filter: and segment_by: mean nothing; name a column")
         if self.warn_after is None and self.fail_after is None and self.deadline is None:
             found.append("freshness has no limit; write warn_after:, fail_after: or deadline:")
         if self.warn_after is not None and self.fail_after is not None and self.warn_after > self.fail_after:
@@ -130,6 +136,8 @@ class Freshness(DatasetCheck):
     def metrics(self, check: Check) -> tuple[Metric, ...]:
         """All rows, and the longest delay or the newest value with the number of those in the future."""
         del check
+        if self._is_metadata:
+            return (LastChange(),)
         if self.event_column is not None:
             return (RowCount(), self._measured())
         return (RowCount(), self._measured(), FutureCount(self.column))
@@ -141,7 +149,8 @@ class Freshness(DatasetCheck):
             return self._without_values(evidence)
         if isinstance(measured, datetime):
             age = max(0.0, (evidence.measured_at - measured).total_seconds())
-            reason = f"the newest {self.column} is {format_duration(age)} old ({_instant(measured)})"
+            newest = self._subject if self._is_metadata else f"newest {self._subject}"
+            reason = f"the {newest} is {format_duration(age)} old ({_instant(measured)})"
         else:
             age = float(measured) if isinstance(measured, int | float) else 0.0
             reason = f"{self.column} is up to {format_duration(age)} after {self.event_column}"
@@ -161,7 +170,7 @@ class Freshness(DatasetCheck):
         if limit is None:
             return Judgement(verdict, observed, Expected(), reason)
         shown = format_duration(limit)
-        what = f"{self.column} at most {shown} after {self.event_column}" if self.event_column else f"{self.column} at most {shown} old"
+        what = f"{self.column} at most {shown} after {self.event_column}" if self.event_column else f"{self._subject} at most {shown} old"
         verb = "warns" if verdict is Verdict.WARN or self.fail_after is None else "fails"
         after = self.fail_after if verb == "fails" and self.fail_after is not None else limit
         return Judgement(verdict, observed, Expected(None, float(limit), what), f"{reason}; {verb} after {format_duration(after)}")
@@ -173,7 +182,7 @@ class Freshness(DatasetCheck):
             self.deadline, check.timezone, covers, evidence.measured_at, lambda day: is_due(day, self.days, self.calendar)
         )
         day = (needed + covers).astimezone(ZoneInfo(check.timezone))
-        text = f"{self.column} at or after {_instant(needed)} by {clock} {check.timezone} of {day:%a %Y-%m-%d}"
+        text = f"{self._subject} at or after {_instant(needed)} by {clock} {check.timezone} of {day:%a %Y-%m-%d}"
         is_late = newest < needed
         if not is_late and by_age.verdict.is_bad:
             return by_age
@@ -190,10 +199,20 @@ class Freshness(DatasetCheck):
         return Judgement(Verdict.SKIPPED, Observed(None, Unit.SECONDS), Expected(text=text), why, is_no_data=True)
 
     def _future(self, evidence: Evidence) -> str:
-        ahead = 0 if self.event_column is not None else measured_count(evidence, FutureCount(self.column))
+        ahead = 0 if self._is_metadata or self.event_column is not None else measured_count(evidence, FutureCount(self.column))
         return "" if not ahead else f", leaving out {count(ahead, 'values')} more than 5 minutes in the future"
 
-    def _measured(self) -> LatestInstant | MaxIngestionDelay:
+    @property
+    def _is_metadata(self) -> bool:
+        return self.column == "metadata"
+
+    @property
+    def _subject(self) -> str:
+        return "last change" if self._is_metadata else self.column
+
+    def _measured(self) -> LastChange | LatestInstant | MaxIngestionDelay:
+        if self._is_metadata:
+            return LastChange()
         return LatestInstant(self.column) if self.event_column is None else MaxIngestionDelay(self.column, self.event_column)
 
 

@@ -44,8 +44,6 @@ def _chosen(app: App, word: str | None) -> str:
     if found:
         raise UsageError(f"which one: {', '.join(found)}? Write dqmon grants NAME")
     if word is not None and word in app.warehouses:
-        raise UsageError(
-            f"dqmon has no list of rights for {app.warehouses[word].type}; grant its user SELECT on the tables, and nothing else"
-        )
+        raise UsageError(f"a {app.warehouses[word].type} warehouse has no roles: whoever may read the file may read all of it")
     there = ", ".join(known) or "none whose rights dqmon can list"
     raise UsageError(f"there is no warehouse {word!r}; there is {there}" if word else f"name a warehouse; there is {there}")

@@ -1,20 +1,24 @@
-"""`dqmon plan`: the statements that a check would run."""
+"""`dqmon plan`: the statements that a check would run, and what they would cost."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
 from dqmon.cli import options, output
 from dqmon.cli.exit_codes import ExitCode
+from dqmon.cli.units import amount, size
+from dqmon.core.cost import Cost, together
 from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
-    from dqmon.engine.preview import Estimate, PlannedStatement
+    from dqmon.core.plain import Json
+    from dqmon.engine.planned import Estimate, PlannedCheck, PlannedStatement
+
+HEADINGS = ("CHECK", "WAREHOUSE", "STATEMENTS", "SECONDS", "BYTES", "CREDITS", "RUNS/DAY", "SECONDS/DAY", "BYTES/DAY", "CREDITS/DAY")
 
 
 def command(
@@ -23,10 +27,10 @@ def command(
     form: options.JsonFormat = "table",
     config: options.ConfigFile = None,
 ) -> None:
-    """Shows the statements of a check run.
+    """Shows a run's statements and their cost.
 
-    Those that `dqmon check` would send, and which checks each one serves. Only catalogues are asked.
-    Exit code 3 when a check cannot be measured.
+    Those that `dqmon check` would send, and which checks each one serves; then, as an estimate, each check's part of their cost, in
+    a run and in a day of its schedule. Only catalogues are asked. Exit code 3 when a check cannot be measured.
     """
     options.choice("--format", form, ("table", "json"))
     chosen = options.selector(selectors, exclude)
@@ -35,43 +39,102 @@ def command(
     with open_app(config) as app:
         count = len(app.select(chosen))
         found = app.plan(chosen)
+        costs = app.cost_of(found)
     if count == 0:
         raise UsageError("nothing is selected; `dqmon plan` without a selector names all checks")
-    statements = [statement for statement in found if statement.sql and statement.kind != "if needed"]
+    sent = sum(1 for statement in found if statement.sql and statement.kind != "if needed")
     if form == "json":
-        listed = [
-            {
-                "table": s.table,
-                "kind": s.kind,
-                "sql": s.sql or None,
-                "checks": list(s.checks),
-                "remark": s.remark,
-                "estimate": asdict(s.estimate) if s.estimate else None,
-            }
-            for s in found
-        ]
-        shown = {"schema_version": 1, "checks": count, "data_statements": len(statements), "statements": listed}
+        listed = [_statement(s) for s in found]
+        totals = [{"warehouse": name, "per_run": _json(run), "per_day": _json(day)} for name, run, day in _totals(costs)]
+        cost = {"basis": "estimate", "checks": [_check(c) for c in costs], "totals": totals}
+        shown = {"schema_version": 1, "checks": count, "data_statements": sent, "statements": listed, "cost": cost}
         output.write(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
         for number, statement in enumerate(found, 1):
             for line in _lines(number, statement):
                 output.write(output.clean(line))
-        output.write(f"{len(statements)} data statements for {count} checks; nothing was run")
+        for line in _cost_lines(costs):
+            output.write(line)
+        output.write(f"{sent} data statements for {count} checks; nothing was run")
     raise typer.Exit(ExitCode.NOT_EVALUATED if any(statement.kind == "none" for statement in found) else ExitCode.OK)
 
 
 def _lines(number: int, statement: PlannedStatement) -> Iterator[str]:
     words = "cannot be measured" if statement.kind == "none" else statement.kind
     what = f"{words}: {statement.remark}" if statement.remark else words
-    cost = f"; {_cost(statement.estimate)}" if statement.estimate else ""
+    cost = f"; {_words(statement.kind, statement.estimate)}" if statement.estimate else ""
     serves = f"{len(statement.checks)} {'check' if len(statement.checks) == 1 else 'checks'}"
     yield f"{number}  {statement.table}  {what}, for {serves}{cost}"
     yield from (f"     {check}" for check in statement.checks)
     yield from (f"     | {line}" for line in statement.sql.splitlines())
 
 
-def _cost(estimate: Estimate) -> str:
-    """`reads about 1,200,000 rows of 3 columns, took 0.42 s last time`."""
+def _words(kind: str, estimate: Estimate) -> str:
+    """`reads about 1,200,000 rows of 3 columns, 9.6 MB, took 0.42 s last time, about 0.0001 credits`."""
     rows = "all rows" if estimate.rows is None else f"about {estimate.rows:,} rows"
     columns = f" of {estimate.columns} {'column' if estimate.columns == 1 else 'columns'}" if estimate.columns else ""
-    return f"reads {rows}{columns}" + (f", took {estimate.seconds:.2f} s last time" if estimate.seconds is not None else "")
+    cost = estimate.cost
+    said = [
+        f"reads {rows}{columns}" if estimate.rows is not None or kind != "query" else "reads what it says",
+        None if cost.paid_bytes is None else size(cost.paid_bytes),
+        None if cost.seconds is None else f"took {cost.seconds:.2f} s last time",
+        None if cost.credits is None else f"about {amount(cost.credits)} credits",
+    ]
+    return ", ".join(text for text in said if text)
+
+
+def _cost_lines(costs: Sequence[PlannedCheck]) -> Iterator[str]:
+    """Each check's part, and the sum of each warehouse; one line where nothing is known yet."""
+    if not any(_is_known(check.cost) for check in costs):
+        if costs:
+            yield "What it costs is not known before the first run."
+        return
+    yield "Estimate of one run, and of a day by each check's schedule:"
+    rows = [(c.check, c.warehouse, str(c.statements), *_cells(c.cost), _runs(c.runs_per_day), *_cells(c.per_day)) for c in costs]
+    totals = [("TOTAL", name, "", *_cells(run), "", *_cells(day)) for name, run, day in _totals(costs)]
+    yield from output.table([*rows, *totals], HEADINGS)
+
+
+def _is_known(cost: Cost) -> bool:
+    return any(value is not None for value in (cost.seconds, cost.paid_bytes, cost.credits))
+
+
+def _totals(costs: Sequence[PlannedCheck]) -> Iterator[tuple[str, Cost, Cost]]:
+    for name in dict.fromkeys(check.warehouse for check in costs):
+        mine = [check for check in costs if check.warehouse == name]
+        yield name, together(check.cost for check in mine), together(check.per_day for check in mine)
+
+
+def _cells(cost: Cost) -> tuple[str, str, str]:
+    return amount(cost.seconds), size(cost.paid_bytes), amount(cost.credits)
+
+
+def _runs(per_day: float | None) -> str:
+    return "on demand" if per_day is None else f"{per_day:,.2f}".removesuffix(".00")
+
+
+def _statement(statement: PlannedStatement) -> Json:
+    estimate = statement.estimate
+    about = estimate and {"rows": estimate.rows, "columns": estimate.columns} | _json(estimate.cost) | {"shares": dict(estimate.shares)}
+    return {
+        "table": statement.table,
+        "kind": statement.kind,
+        "sql": statement.sql or None,
+        "checks": list(statement.checks),
+        "remark": statement.remark,
+        "estimate": about,
+    }
+
+
+def _check(check: PlannedCheck) -> Json:
+    day = {"runs_per_day": check.runs_per_day, "per_day": _json(check.per_day)}
+    return {"check_id": check.check, "warehouse": check.warehouse, "statements": check.statements, "per_run": _json(check.cost)} | day
+
+
+def _json(cost: Cost) -> dict[str, Json]:
+    return {
+        "seconds": cost.seconds,
+        "bytes_read": cost.spent.bytes_read,
+        "bytes_billed": cost.spent.bytes_billed,
+        "credits": cost.credits,
+    }

@@ -13,7 +13,7 @@ import typer
 from dqmon.cli.exit_codes import ExitCode
 from dqmon.errors import ConfigError, DqmonError, ExtensionError, NotifyError, StoreError, UsageError, WarehouseError
 
-COMMANDS = ("check", "run", "validate", "plan", "explain", "migrate", "demo", "incidents", "schema", "config", "grants")
+COMMANDS = ("check", "run", "validate", "plan", "cost", "explain", "migrate", "demo", "incidents", "schema", "config", "grants", "doctor")
 """In the order of `dqmon --help`; each is a file of `dqmon/cli/` (`run` is run_daemon.py), with `command` or a `GROUP`."""
 
 
@@ -42,12 +42,9 @@ def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
 
 def _version(is_asked: bool) -> None:
     if is_asked:
-        from importlib.metadata import PackageNotFoundError, version
+        from dqmon.core.version import version
 
-        try:
-            typer.echo(f"dqmon {version('dqmon')}")
-        except PackageNotFoundError:
-            typer.echo("dqmon, run from its source folder")
+        typer.echo(f"dqmon {version()}")
         raise typer.Exit(ExitCode.OK)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dqmon.cli.exit_codes import ExitCode
+from dqmon.cli.units import amount
 from dqmon.core.duration import format_duration
 from dqmon.core.plain import plain
 from dqmon.core.result_json import result_json
@@ -53,6 +54,7 @@ def document(report: CheckReport, code: ExitCode) -> Json:
             "datasets": len({(record.warehouse, record.dataset) for record in records if record.dataset}),
             "statements": report.statements,
             "reused": report.reused,
+            "credits": dict(report.credits_by_warehouse),
         },
         "results": [result_json(record) for record in records],
     }
@@ -112,7 +114,8 @@ def summary(report: CheckReport, code: ExitCode) -> str:
     counts = ", ".join(f"{counted[name]} {name}" for name in ("pass", "warn", "fail", "error", "skipped", "learning") if counted[name])
     seconds = (report.finished_at - report.started_at).total_seconds()
     statements = f"{report.statements} {_plural(report.statements, 'statement')}" + (f", {report.reused} reused" if report.reused else "")
-    return f"{counts or 'no results'} in {seconds:.1f} s, {statements}  exit {int(code)}"
+    cost = "".join(f", about {amount(spent)} credits of {name}" for name, spent in report.credits_by_warehouse.items())
+    return f"{counts or 'no results'} in {seconds:.1f} s, {statements}{cost}  exit {int(code)}"
 
 
 def _cost(record: ResultRecord) -> str:

@@ -61,8 +61,7 @@ def read_extension(written: Written, outside: Outside, known: Registry, report: 
     for key in data:
         if has_reference(written.raw[key]):
             data[key] = from_text(options, key, data[key])
-    for key in _path_keys(options) & data.keys():
-        data[key] = absolute(data[key], outside.root)
+    _make_absolute(options, data, outside.root)
     unknown = () if is_dry else tuple(gap.key for gap in filled.gaps)
     model = read_model(options, data, own, hidden=(*filled.secrets, *secrets_in(options, data)), unknown=unknown)
     for problem in (*own.errors, *own.warnings):
@@ -147,10 +146,21 @@ def _leaves(annotation: Any) -> Iterator[Any]:
         yield from _leaves(part)
 
 
-def _path_keys(options: type[BaseModel]) -> frozenset[str]:
-    """The options that are ProjectPath, also as values of a mapping."""
-    return frozenset(
-        field.alias or name
-        for name, field in options.model_fields.items()
-        if "project-path" in [item for item in (*field.metadata, *_leaves(field.annotation)) if isinstance(item, str)]
-    )
+def _make_absolute(kind: Any, value: Any, root: Path) -> Any:
+    """`value` with what its type `kind` calls a ProjectPath made absolute, at any depth."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        for key in value if isinstance(value, dict) else ():
+            field = _field(kind, key)
+            value[key] = value[key] if field is None else _make_absolute(field.rebuild_annotation(), value[key], root)
+        return value
+    if "project-path" in getattr(kind, "__metadata__", ()) and isinstance(value, str):
+        return absolute(value, root)
+    parts, origin = typing.get_args(kind), typing.get_origin(kind)
+    if origin is dict and isinstance(value, dict):
+        value.update({key: _make_absolute(parts[1], item, root) for key, item in value.items()})
+    elif origin in (list, tuple) and isinstance(value, list):
+        value[:] = [_make_absolute(parts[0], item, root) for item in value]
+    elif origin not in (dict, list, tuple):
+        for part in parts:
+            value = _make_absolute(part, value, root)
+    return value

@@ -14,7 +14,7 @@ from dqmon.config.registries import Registries
 from dqmon.config.report import Report
 from dqmon.config.routes import read_routes, vocabulary
 from dqmon.config.settings import Settings
-from dqmon.config.settings_file import SettingsFile, read_extensions, read_settings_file, source_warehouses
+from dqmon.config.settings_file import SettingsFile, read_extensions, read_settings_file, source_warehouses, with_mirror
 from dqmon.config.targets import Facts, Placed, Target, WarehouseFacts, place
 from dqmon.core.check import Check, DatasetCheck, PipelineRef
 from dqmon.core.lineage import Lineage
@@ -114,7 +114,7 @@ def load_project(path: Path, env: Mapping[str, str], registries: Registries | No
         raise ConfigError(_sorted(report.errors))
     entries = _entries(root, file, known, report)
     used = _used(file, entries)
-    settings = read_extensions(file, used, known)
+    settings = read_extensions(file, with_mirror(file, used), known)
     routes = read_routes(file.data, file.names("channels"), vocabulary(known.checks.names(), file.names("warehouses")), report)
     facts = _facts(file, settings, known, report)
     placed = tuple(found for entry in entries if (found := place(entry, facts)))

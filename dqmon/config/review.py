@@ -74,7 +74,7 @@ def _thresholds(check: Check, one: Chosen) -> None:
 
 def _needs(check: Check, one: Chosen, facts: Facts) -> None:
     provided = facts.sources[check.pipeline.source] if check.pipeline else None
-    if check.pipeline and isinstance(check.rule, PipelineCheck) and provided is not None and (missing := check.rule.needs - provided):
+    if check.pipeline and isinstance(check.rule, PipelineCheck) and provided is not None and (missing := check.rule.needed - provided):
         message = f"{check.type} needs {', '.join(sorted(missing))}, which the source {check.pipeline.source!r} cannot tell"
         _error(one, check.type, message, "remove the check")
 

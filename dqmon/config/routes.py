@@ -9,6 +9,7 @@ from dqmon.config.fields import read_model
 from dqmon.config.report import Report, suggest
 from dqmon.config.settings import RouteKeys
 from dqmon.config.yaml_lines import YamlList, YamlMap, line_of
+from dqmon.core.result import OUTAGE
 from dqmon.core.route import Route
 from dqmon.core.selector import KEYS, Selector, parse_selector
 from dqmon.core.verdict import Dimension, Severity
@@ -24,7 +25,7 @@ def vocabulary(types: Iterable[str], warehouses: Iterable[str]) -> dict[str, tup
         "kind": KINDS,
         "state": STATES,
         "dimension": tuple(Dimension),
-        "type": tuple(types),
+        "type": (*types, OUTAGE),
         "warehouse": tuple(warehouses),
     }
 

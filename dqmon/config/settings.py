@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from dqmon.core.check import SourceLine
+from dqmon.core.cost import Budget
 from dqmon.core.duration import Duration
 from dqmon.core.options import ProjectPath
 
@@ -17,7 +18,7 @@ SECTIONS = {"warehouses": "warehouses", "ingestion": "ingestion", "channels": "c
 """Keys of dqmon.yaml that hold extensions by name, and the registry that knows their types."""
 
 LATER = frozenset({
-    "budgets", "digest", "escalation", "heartbeat", "maintenance", "mirror", "quarantine", "queue", "reuse", "silences",
+    "digest", "escalation", "heartbeat", "maintenance", "quarantine", "queue", "silences",
     "storm", "web",
 })  # fmt: skip
 """Keys that CHECKS.md names for later versions; refused rather than ignored."""
@@ -52,6 +53,36 @@ class RetentionKeys(_Keys):
     incidents: Duration = Field(default=34_560_000, description="Resolved incidents with their alerts' events; default 400d.")
     deliveries: Duration = Field(default=7_776_000, description="Messages sent and not sent; default 90d.")
     loads: Duration = Field(default=7_776_000, description="Load records; default 90d.")
+    statements: Duration = Field(default=7_776_000, description="What statements cost; default 90d.")
+
+
+Limit = Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
+
+
+class BudgetKeys(_Keys):
+    """What a warehouse may take in a day of UTC; beyond it checks degrade, and say so (docs/cost.md)."""
+
+    credits_per_day: Limit = Field(default=None, description="In the warehouse's unit of payment; it must have a price.")
+    bytes_per_day: Limit = Field(default=None, description="Billed, or else read, where the engine tells.")
+    seconds_per_day: Limit = Field(default=None, description="Of running statements, as dqmon sees them.")
+
+
+class MirrorKeys(_Keys):
+    """The metrics tables copied into a warehouse, so that BI tools read quality beside the data (docs/mirror.md)."""
+
+    warehouse: str = Field(min_length=1, description="Under `warehouses:`, with a user who may write there.")
+    into: str = Field(alias="schema", min_length=1, description="Made when it is not there.")
+    tables: tuple[Literal["dq_results", "dq_measurements", "dq_daily_score"], ...] = Field(
+        default=("dq_results", "dq_measurements", "dq_daily_score"), description="What is copied."
+    )
+    every: Annotated[Duration, Field(gt=0)] = Field(default=300, description="How often it is looked for new rows; default 5m.")
+
+    @field_validator("tables")
+    @classmethod
+    def _is_something(cls, tables: tuple[str, ...]) -> tuple[str, ...]:
+        if not tables:
+            raise ValueError("name at least one table, or remove mirror:")
+        return tuple(dict.fromkeys(tables))
 
 
 class RouteKeys(_Keys):
@@ -81,8 +112,13 @@ class SettingsKeys(_Keys):
     fuse_within: Duration = Field(default=30, description="Checks of one table due within this time run together.")
     correlate_within: Duration = Field(default=3_600, description="Alerts of one dataset within this time are one incident.")
     retention: RetentionKeys = Field(default_factory=RetentionKeys, description="How long rows are kept.")
+    budgets: dict[str, BudgetKeys] = Field(default_factory=dict, description="What each warehouse may take in a day, by its name.")
     python_path: ProjectPath | None = Field(
         default=None, min_length=1, description="Folder of your own Python code that pandera checks may run; none when it is not set."
+    )
+    mirror: MirrorKeys | None = Field(default=None, description="The metrics tables copied into a warehouse.")
+    platform_owner: str | None = Field(
+        default=None, min_length=1, description="Whose a warehouse is that cannot be reached; the owners of its tables are not told."
     )
     reuse: bool = Field(default=True, description="Measured values stand in for a scan while a table is proved not to have changed.")
 
@@ -117,6 +153,9 @@ class Settings:
     retention: RetentionKeys
     python_path: Path | None
     reuse: bool
+    budgets: Mapping[str, Budget]
+    mirror: MirrorKeys | None
+    platform_owner: str | None
     warehouses: Mapping[str, Configured]
     ingestion: Mapping[str, Configured]
     channels: Mapping[str, Configured]

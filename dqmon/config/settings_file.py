@@ -16,8 +16,10 @@ from dqmon.config.fields import keys_of, only, read_model
 from dqmon.config.interpolation import Unset, fill, has_reference, read_secret
 from dqmon.config.registries import Registries
 from dqmon.config.report import Report, suggest
-from dqmon.config.settings import LATER, SECTIONS, Configured, RetentionKeys, Settings, SettingsKeys, absolute_store
+from dqmon.config.settings import LATER, SECTIONS, BudgetKeys, Configured, RetentionKeys, Settings, SettingsKeys, absolute_store
 from dqmon.config.yaml_lines import YamlMap, line_of, read_yaml
+from dqmon.core.cost import Budget
+from dqmon.core.protocols import Writable
 from dqmon.errors import Problem
 
 KEYS = ("version", *keys_of(SettingsKeys), *SECTIONS, "routes")
@@ -122,6 +124,8 @@ def read_extensions(file: SettingsFile, used: Mapping[str, frozenset[str]], regi
             if one is not None:
                 found[section][name] = one
     _check_source_warehouses(file)
+    _check_budgets(file, found["warehouses"])
+    _check_mirror(file, found["warehouses"], registries)
     keys = file.keys
     return Settings(
         instance=keys.instance,
@@ -134,6 +138,9 @@ def read_extensions(file: SettingsFile, used: Mapping[str, frozenset[str]], regi
         retention=keys.retention,
         python_path=file.outside.root / keys.python_path if keys.python_path is not None else None,
         reuse=keys.reuse,
+        budgets={name: Budget(**budget.model_dump()) for name, budget in keys.budgets.items()},
+        mirror=keys.mirror,
+        platform_owner=keys.platform_owner,
         warehouses=found["warehouses"],
         ingestion=found["ingestion"],
         channels=found["channels"],
@@ -149,6 +156,57 @@ def _check_source_warehouses(file: SettingsFile) -> None:
             file.report.error(
                 line, f"ingestion.{name}: unknown warehouse {warehouse!r}", suggest(warehouse, known) or "declare it under warehouses:"
             )
+
+
+def _check_budgets(file: SettingsFile, warehouses: Mapping[str, Configured]) -> None:
+    """Each budget is of a warehouse that is there, limits something, and counts credits only where there is a price."""
+    known = file.names("warehouses")
+    for name, budget in file.keys.budgets.items():
+        line = line_of(file.data, ("budgets", name))
+        if name not in known:
+            file.report.error(line, f"budgets: unknown warehouse {name!r}", suggest(name, known) or "declare it under warehouses:")
+        elif budget == BudgetKeys():
+            file.report.error(line, f"budgets.{name} limits nothing", "write credits_per_day, bytes_per_day or seconds_per_day")
+        elif budget.credits_per_day is not None and name in warehouses and not _has_price(warehouses[name]):
+            line = line_of(file.data, ("budgets", name, "credits_per_day"))
+            file.report.error(line, f"budgets.{name}: the warehouse has no price", "set its credits_per_hour or price_per_tib")
+
+
+def _has_price(warehouse: Configured) -> bool:
+    return warehouse.options.credits_per_hour is not None or warehouse.options.price_per_tib is not None
+
+
+def _check_mirror(file: SettingsFile, warehouses: Mapping[str, Configured], registries: Registries) -> None:
+    """Its warehouse is there, is of a type that can be written to, and is no file that others read."""
+    mirror, known = file.keys.mirror, file.names("warehouses")
+    if mirror is None:
+        return
+    line = line_of(file.data, ("mirror", "warehouse"))
+    target = warehouses.get(mirror.warehouse)
+    if mirror.warehouse not in known:
+        file.report.error(line, f"mirror: unknown warehouse {mirror.warehouse!r}", suggest(mirror.warehouse, known) or "declare it there")
+    if target is None:
+        return
+    kind = registries.warehouses.get(target.type)
+    if not issubclass(kind, Writable):
+        able = ", ".join(name for name, other in registries.warehouses.all().items() if issubclass(other, Writable))
+        file.report.error(line, f"mirror: {target.type} is not written to", f"name a warehouse of one of these types: {able}")
+    path = getattr(target.options, "path", None)
+    same = [other.name for other in warehouses.values() if other is not target and getattr(other.options, "path", None) == path]
+    if path is not None and same:
+        hint = "give the mirror a file of its own, since nobody can read a file while it is written"
+        file.report.error(line, f"mirror: {mirror.warehouse} is the same file as {same[0]}", hint)
+
+
+def with_mirror(file: SettingsFile, used: Mapping[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:
+    """The names in use with the mirror's warehouse, which nothing else may use: its role writes, and those of checks must not."""
+    if file.keys.mirror is None:
+        return used
+    name = file.keys.mirror.warehouse
+    if name in used["warehouses"]:
+        hint = "declare it a second time under another name, with a user who may write, for the mirror alone"
+        file.report.error(line_of(file.data, ("mirror", "warehouse")), f"mirror: checks use the warehouse {name}, too", hint)
+    return {**used, "warehouses": used["warehouses"] | {name}}
 
 
 def source_warehouses(file: SettingsFile, sources: Iterable[str]) -> frozenset[str]:

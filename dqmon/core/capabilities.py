@@ -34,11 +34,14 @@ class Capabilities:
     is_file: one process opens a file; connections are kept for one batch only, so that loaders get in.
     has_typed_timestamps: False when timestamps are text (SQLite).
     has_typed_columns: False when a column of any type may hold values of another one (SQLite).
+    has_quantiles: an aggregate finds the value at a quantile; where none does, rows are numbered by value first (`dqmon.sql.ranks`).
     is_columnar: a statement reads the columns that it names only, so that a second one over few columns costs little.
     key_ways: the ways to the copies of a key (`dqmon.engine.ways`: ordered, bitmap, hashes, copies) that were measured to pay here, and
       whose functions the engine has.
     grammar: the name that sqlglot has for the engine's SQL; empty is its neutral one.
     row_count, last_change: whether the catalogue says exactly how many rows a table has, and when they changed last.
+    has_samples: a part of a table's blocks, chosen by chance, can be read (TABLESAMPLE SYSTEM).
+    attributed_after_s: seconds after which the engine's history surely tells what a statement cost (`Session.attributed`); None: never.
     gaps: what the engine cannot do.
     """
 
@@ -48,9 +51,12 @@ class Capabilities:
     is_file: bool = False
     has_typed_timestamps: bool = True
     has_typed_columns: bool = True
+    has_quantiles: bool = True
     is_columnar: bool = False
     key_ways: frozenset[str] = frozenset()
     grammar: str = ""
     row_count: Said = Said(is_exact=False, because="the catalogue says nothing of it")
     last_change: Said = Said(is_exact=False, because="the catalogue says nothing of it")
+    has_samples: bool = False
+    attributed_after_s: int | None = None
     gaps: tuple[Gap, ...] = ()

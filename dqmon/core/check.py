@@ -111,9 +111,11 @@ class DatasetCheck(CheckType):
     """A check type that measures a table.
 
     judges_null_keys: rows without a partition key get a result of their own.
+    can_be_sampled: each row is bad or good by itself, so that the share of bad ones in a sample is about that in the table.
     """
 
     judges_null_keys: ClassVar[bool] = False
+    can_be_sampled: ClassVar[bool] = False
 
     @abstractmethod
     def metrics(self, check: Check) -> tuple[Metric, ...]:
@@ -173,6 +175,11 @@ class PipelineCheck(CheckType):
     subject: ClassVar[Literal["dataset", "pipeline"]] = "pipeline"
     ignores_partition: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """What the source must be able to say (`Source.provides`): `needs`, and what the options ask for besides."""
+        return self.needs
 
     @abstractmethod
     def judge(self, check: Check, evidence: LoadEvidence) -> Judgement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
@@ -40,8 +41,9 @@ class UniqueKey:
 class TableFacts:
     """What the catalogue or the files say of a table, columns by their names as in the table.
 
-    source: who says it. rows: exactly how many there are, by what `rows_because` names. about_rows: an estimate, for choosing a
-    way only, as are about_distinct, estimated numbers of different values by column.
+    source: who says it. rows: exactly how many there are, by what `rows_because` names. last_changed: exactly when rows were added,
+    changed or deleted last (aware UTC), by what `last_changed_because` names. about_rows: an estimate, for choosing a way only, as
+    are about_distinct, estimated numbers of different values by column.
     """
 
     source: Literal["catalogue", "footers"] = "catalogue"
@@ -51,6 +53,8 @@ class TableFacts:
     columns: Mapping[str, ColumnFacts] = field(default_factory=lambda: MappingProxyType({}))
     keys: tuple[UniqueKey, ...] = ()
     about_distinct: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    last_changed: datetime | None = None
+    last_changed_because: str = ""
 
 
 NOTHING_KNOWN = TableFacts()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dqmon.core.history import History
-from dqmon.core.load_record import LoadRecord
+from dqmon.core.load_record import Backlog, LoadRecord, PipelineInfo
 from dqmon.core.measurement import MetricRequest, Partition, Segment
 from dqmon.core.metric import Metric, Value
 from dqmon.core.table import Column
@@ -71,9 +71,16 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class LoadEvidence:
-    """All that a pipeline check may look at: kept records (newest last) and when the pipeline was first seen."""
+    """All that a pipeline check may look at: kept records (newest last) and when the pipeline was first seen.
+
+    info: what the source says of the pipeline; None when it does not list it. backlogs: the newest of each partition.
+    incidents: when the check's alert fired, in slots, half-open; None as its end while it fires.
+    """
 
     records: tuple[LoadRecord, ...]
     first_seen_at: datetime
     scheduled_at: datetime
     measured_at: datetime
+    info: PipelineInfo | None = None
+    backlogs: tuple[Backlog, ...] = ()
+    incidents: tuple[tuple[datetime, datetime | None], ...] = ()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from dqmon.core.check import Schedule
 
 
 class LoadStatus(StrEnum):
@@ -23,12 +26,18 @@ class LoadStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PipelineInfo:
-    """A pipeline that the tool knows, whether or not it has run."""
+    """A pipeline that the tool knows, whether or not it has run.
+
+    schedule: when the tool starts it; None where the tool cannot say, and for what is started by hand, by an event or never ends.
+    heartbeat_at: when the part of the tool that starts and runs it last gave a sign of life.
+    """
 
     source: str
     pipeline: str
     tables: tuple[str, ...] = ()
     is_paused: bool | None = None
+    schedule: Schedule | None = None
+    heartbeat_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

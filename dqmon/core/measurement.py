@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -47,7 +47,7 @@ class MetricRequest:
     """A metric of a table under a condition. Equal requests are measured once.
 
     `where` is the canonical text of the filter; `naive_timezone` is how timestamps without zone are read. A request has a
-    partition or a fragment, or neither.
+    partition or a fragment, or neither. `sample`: of about so many percent of the table's rows, by chance; None: of all.
     """
 
     table: TableRef
@@ -58,6 +58,12 @@ class MetricRequest:
     max_segments: int = 50
     naive_timezone: str = "UTC"
     fragment: Fragment | None = None
+    sample: float | None = None
+
+    @property
+    def exact(self) -> MetricRequest:
+        """The same of all rows."""
+        return self if self.sample is None else replace(self, sample=None)
 
     @property
     def slice(self) -> Slice:
@@ -69,7 +75,7 @@ class MetricRequest:
 class Scan:
     """One statement (or catalogue look-up) that answers all its requests.
 
-    The requests have one table, where, partition column, segment_by and, for GROUPED, one key; STATEMENT, QUERY and
+    The requests have one table, where, partition column, segment_by, sample and, for GROUPED, one key; STATEMENT, QUERY and
     BINNED have one metric, ROWS one request.
     """
 
@@ -82,6 +88,7 @@ class Scan:
     partitions: tuple[Partition, ...]
     requests: tuple[MetricRequest, ...]
     fragments: tuple[Fragment, ...] = ()
+    sample: float | None = None
 
     @property
     def slices(self) -> tuple[Slice, ...]:
@@ -95,15 +102,20 @@ class Scan:
 
 
 class FailureKind(StrEnum):
-    """Why something could not be measured."""
+    """Why something could not be measured. UNREACHABLE is the whole warehouse, BROKEN one connection to it.
+
+    BUDGET: it was left out, since the warehouse's budget does not allow it.
+    """
 
     UNREACHABLE = "unreachable"
+    BROKEN = "broken"
     BUSY = "busy"
     TIMEOUT = "timeout"
     PERMISSION = "permission"
     MISSING_TABLE = "missing_table"
     MISSING_COLUMN = "missing_column"
     QUERY = "query"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True)

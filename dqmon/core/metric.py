@@ -40,7 +40,6 @@ class MetricKind(StrEnum):
     """Which kind of scan answers a metric."""
 
     AGGREGATE = "aggregate"
-    EXTREMES = "extremes"
     SAMPLED = "sampled"
     GROUPED = "grouped"
     STATEMENT = "statement"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement, FromClause, Select
 
     from dqmon.core.capabilities import Capabilities
+    from dqmon.core.facts import TableFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,6 @@ class AggregateMetric(Metric):
     @abstractmethod
     def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
         """The aggregate over typed columns, by declared name; `at` is when the scan measures (aware UTC)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExtremesMetric(AggregateMetric):
-    """An aggregate of least and greatest values alone: apart from all others, an engine answers it from its statistics."""
-
-    kind: ClassVar[MetricKind] = MetricKind.EXTREMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +185,18 @@ class BinnedMetric(Metric):
 
 @dataclass(frozen=True, slots=True)
 class MetadataMetric(Metric):
-    """A metric that the catalogue answers. The only one so far is the list of columns."""
+    """A metric that the catalogue answers; by default it is the list of columns."""
 
     kind: ClassVar[MetricKind] = MetricKind.METADATA
+    needs_facts: ClassVar[bool] = False
+    """True when `told` looks at the table's facts."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """None: the catalogue is read, not the table."""
         return ()
+
+    def told(self, columns: tuple[Column, ...], facts: TableFacts, caps: Capabilities) -> tuple[Value, str]:
+        """The value, and in words who says it. Raises QueryFailed where the catalogue does not tell, with what to do."""
+        del facts, caps
+        return columns, "the catalogue"

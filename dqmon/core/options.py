@@ -23,6 +23,7 @@ class WarehouseOptions(Options):
 
     schema: given to tables that are written without one. naive_timezone: how timestamps without zone are read.
     statement_timeout: after it a statement is cancelled on the server. connect_timeout: seconds to get a connection.
+    credits_per_hour, price_per_tib: what the warehouse costs, for an hour of running or for a TiB billed (docs/cost.md).
     """
 
     default_schema: str | None = Field(default=None, alias="schema")
@@ -30,6 +31,8 @@ class WarehouseOptions(Options):
     statement_timeout: Duration = 60
     connect_timeout: Duration = 10
     max_connections: int = Field(default=4, ge=1, le=64)
+    credits_per_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    price_per_tib: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class SourceOptions(Options):

@@ -50,10 +50,10 @@ def _fusion_key(request: MetricRequest) -> _Key:
             within = (metric, request.partition)
         case MetricKind.METADATA:
             return (metric.kind, request.table)
-        case MetricKind.AGGREGATE | MetricKind.EXTREMES | MetricKind.SAMPLED:
+        case MetricKind.AGGREGATE | MetricKind.SAMPLED:
             within = None
     column = request.partition.column if request.partition else None
-    shape = (request.segment_by, request.max_segments, request.naive_timezone)
+    shape = (request.segment_by, request.max_segments, request.naive_timezone, request.sample)
     return (metric.kind, request.table, request.where, column, request.fragment is None, *shape, within)
 
 
@@ -70,6 +70,7 @@ def _scan(requests: list[MetricRequest]) -> Scan:
         tuple(partitions),
         tuple(requests),
         tuple(dict.fromkeys(r.fragment for r in requests if r.fragment is not None)),
+        first.sample,
     )
 
 

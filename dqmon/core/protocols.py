@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import Select
 
     from dqmon.core.capabilities import Capabilities
+    from dqmon.core.cost import Price
     from dqmon.core.delivery import Delivery, Receipt
     from dqmon.core.facts import TableFacts
     from dqmon.core.fragment import Fragment
     from dqmon.core.history import Band, History, Learning
     from dqmon.core.load_record import Backlog, LoadRecord, PipelineInfo
     from dqmon.core.message import Message
+    from dqmon.core.mirror import Position, Target
     from dqmon.core.options import ChannelOptions
     from dqmon.core.plain import Json
     from dqmon.core.spending import Spending
@@ -32,6 +34,8 @@ class Session(Protocol):
 
     spent: Spending
     """What the last `fetch` took, as far as the engine tells."""
+    labels: Mapping[str, str]
+    """What is said along with each statement where the engine takes it (`instance`, `run`), so that its own history tells whose it is."""
 
     def announce(self, tables: Iterable[TableRef]) -> None:
         """Says which tables will be asked about, so that each catalogue is asked once for all tables of a schema; asks nothing itself."""
@@ -63,6 +67,15 @@ class Session(Protocol):
         Always rolled back. Raises a WarehouseError, never a driver's exception.
         """
 
+    def estimate(self, statement: Select[tuple[object, ...]]) -> Spending:
+        """What the statement would read and bill, as far as the engine tells without running it. Raises a WarehouseError."""
+
+    def attributed(self, statement_ids: Collection[str], since: datetime) -> Mapping[str, float]:
+        """Credits by `Spending.statement_id`, of those that the engine's history knows by now; all were sent after `since`.
+
+        Asked only of engines with `Capabilities.attributed_after_s`. Raises a WarehouseError.
+        """
+
     def clock(self) -> datetime | None:
         """The server's time, aware UTC; None of an engine that has no clock but this machine's. Raises a WarehouseError."""
 
@@ -85,6 +98,7 @@ class Warehouse(Protocol):
     naive_timezone: str
     timeout_s: float
     max_connections: int
+    price: Price
     was_run: ClassVar[str]
     """Against what the tests run it, in words; `compiled, not run` where nothing does."""
 
@@ -94,11 +108,41 @@ class Warehouse(Protocol):
     def open(self) -> AbstractContextManager[Session]:
         """A session, given back (or closed, for file engines) at the end. Raises ConnectFailed, WarehouseBusy."""
 
+    def cancel(self) -> None:
+        """Ends all running statements where they run, and refuses all further ones; returns at once."""
+
     def close(self) -> None:
         """Drops all pooled connections."""
 
     def grants(self, tables: Iterable[TableRef]) -> str:
         """The statements that make the least role which reads `tables`, for an administrator; empty for files. Connects to nothing."""
+
+
+class Writer(Protocol):
+    """A second connection to a warehouse, which writes; used by one thread. All of it raises WarehouseErrors only."""
+
+    def prepare(self, targets: Iterable[Target]) -> None:
+        """Makes what is missing: the schema, tables, columns. Columns that nobody asked for are left alone."""
+
+    def position(self, target: Target) -> Position:
+        """How far the table has been copied."""
+
+    def write(self, target: Target, rows: Sequence[Mapping[str, object]], before: Position, after: Position) -> None:
+        """Puts the rows in the place of those with the same keys, and moves the position from `before` to `after`: all or nothing.
+
+        QueryFailed, with nothing written, when the position is another one than `before`: somebody else copies, too.
+        """
+
+    def close(self) -> None:
+        """Drops the connection; the next use opens another one."""
+
+
+@runtime_checkable
+class Writable(Protocol):
+    """A warehouse that may be written to by whoever has the rights: the target of `mirror:`."""
+
+    def writer(self, schema: str, instance: str) -> Writer:
+        """Writes into `schema`, where each installation of dqmon has positions of its own. Connects to nothing yet."""
 
 
 class Source(Protocol):
@@ -107,7 +151,12 @@ class Source(Protocol):
     type: ClassVar[str]
     Options: ClassVar[builtins.type[BaseModel]]
     provides: ClassVar[frozenset[str]]
-    """What the tool can say, of `success`, `rows`, `orphans`, …: a check's `needs` must be a subset."""
+    """What the tool can say: a check's `needs` must be a subset.
+
+    success: when a load succeeded. failures: that one failed. running: what runs, since when. duration: start and end of a run as it ran.
+    heartbeat: `heartbeat_at` of running loads. rows, rejects, schema, cursor: `rows`, `rows_rejected`, `schema_version`, `cursor` of
+    records. orphans: every half-done load, each time. schedule: `PipelineInfo.schedule`. backlog: what waits.
+    """
     name: str
 
     def __init__(self, name: str, options: BaseModel, warehouse: Warehouse | None) -> None:

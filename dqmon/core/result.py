@@ -8,9 +8,12 @@ from typing import Literal
 
 from dqmon.core.check import Check
 from dqmon.core.judgement import Expected, Observed
-from dqmon.core.measurement import Measurement, Partition, Segment, segment_key
+from dqmon.core.measurement import FailureKind, Measurement, Partition, Segment, segment_key
 from dqmon.core.plain import Json, plain
 from dqmon.core.verdict import Severity, Verdict
+
+OUTAGE = "warehouse"
+"""The type of results that say whether a warehouse can be reached; their check id is `warehouse:<name>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,11 @@ class CheckResult:
     def sql(self) -> tuple[str, ...]:
         """The distinct statements behind the result, values inlined, in the order they ran."""
         return tuple(dict.fromkeys(sql for m in self.measurements for sql in m.sql))
+
+    @property
+    def is_blind(self) -> bool:
+        """True when a warehouse could not be reached, or its budget not be passed: that says nothing of the check either."""
+        return any(m.failure is not None and m.failure.kind in (FailureKind.UNREACHABLE, FailureKind.BUDGET) for m in self.measurements)
 
     @property
     def ways(self) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,9 @@ PHASE_STEP_S = 0.25
 
 _RANGE_OF_ONE = re.compile(r"\b(\w+)-\1/\d+")
 """`3-3/2` is 3; cronsim 2.8 reads it as `3/2`, every second one from 3."""
+
+_COUNTED, _MOST = timedelta(weeks=52), 1_000
+"""A year of whole weeks."""
 
 _LOOK_BACK = tuple(timedelta(hours=h) for h in (1, 24, 24 * 7, 24 * 62, 24 * 366, 24 * 366 * 8))
 """Windows in which the last of many missed fires is looked for: the first one that has any holds few of them."""
@@ -53,6 +57,18 @@ def last_fire(schedule: Schedule, phase_s: float, since: datetime, until: dateti
         if last > since or until - window <= since:
             break
     return last
+
+
+@lru_cache(1_000)
+def runs_per_day(schedule: Schedule, day: date) -> float:
+    """How often the schedule fires a day, from `day` on: over a year, or over its first 1,000 fires."""
+    if schedule.every_s is not None:
+        return timedelta(days=1) / timedelta(seconds=schedule.every_s)
+    start = at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    end, fires = start + _COUNTED, 0
+    while fires < _MOST and (fire := next_fire(schedule, 0.0, at)) is not None and fire <= end:
+        fires, at = fires + 1, fire
+    return fires / (((at if fires == _MOST else end) - start) / timedelta(days=1))
 
 
 def phase(warehouse: str, subject: str, every_s: int) -> float:

@@ -32,6 +32,8 @@ BACKWARD = timedelta(seconds=1)
 """A clock that goes back by more than this was set back."""
 
 
+CANCEL_S = 2.0
+"""How long statements that were cancelled are waited for."""
 LAST_COMMIT_S = 2.0
 """What the last commit may take when the work itself used up the time to drain."""
 
@@ -136,9 +138,10 @@ class Scheduler(Generic[T]):
             return slots.count_due(connection, now) + self._executor.all_waiting()
 
     def drain(self, timeout_s: float) -> Drained:
-        """Stops claiming, finishes what runs, commits, gives the rest's slots back, frees the leases (R23).
+        """Stops claiming, finishes what runs, commits, gives the rest's slots back, frees the leases, cancels the rest (R23).
 
-        No tick may run any more. Takes `timeout_s` and a few seconds of store time at most.
+        No tick may run any more. Takes `timeout_s` and a few seconds of store time at most. What is cancelled ends as ERROR,
+        which nobody records: its slots have been given back before.
         """
         until = time.monotonic() + timeout_s
         self._executor.stop()
@@ -152,6 +155,9 @@ class Scheduler(Generic[T]):
         except StoreError as e:
             is_recorded = False
             journal.error("the store did not take the last state; it is repaired at the next start", error=str(e))
+        if not is_idle:
+            self._setup.work.cancel()
+            is_idle = self._executor.join(CANCEL_S)
         self._setup.work.close()
         return Drained(is_idle, is_recorded)
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 FUSE_WITHIN_S = 30.0
 """Slots of one table that lie this close together run as one batch (ARCHITECTURE.md, rule 1)."""
 
+
+def _nothing(*_: object) -> None:
+    """For work without warehouses."""
+
+
 T = TypeVar("T")
 """What one batch found, ready to be committed."""
 
@@ -34,6 +39,10 @@ class Work(Generic[T]):
     poll: reads one ingestion source. purge: retention.
     refresh: resolves the patterns again and returns the new setup, None when nothing changed.
     close: gives back idle connections; called when another setup has taken over (last batches may still run), and at the end.
+    cancel: at the end, ends the statements of batches that have not ended; returns at once.
+    probe: tries the warehouses again that could not be reached, each when its time has come.
+    attribute: asks engines what earlier statements have really cost.
+    mirror: copies the next rows of the metrics tables into a warehouse; when it is to be called again, None: after the usual time.
     """
 
     run_batch: Callable[[tuple[Slot, ...], datetime], T]
@@ -44,6 +53,10 @@ class Work(Generic[T]):
     purge: Callable[[datetime], object]
     refresh: Callable[[], Setup[T] | None]
     close: Callable[[], object]
+    cancel: Callable[[], object] = _nothing
+    probe: Callable[[datetime], object] = _nothing
+    attribute: Callable[[datetime], object] = _nothing
+    mirror: Callable[[datetime], datetime | None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,7 @@ class Setup(Generic[T]):
 
     checks: those with a schedule, by id. connections: how many batches a warehouse takes at once (R28), '' for pipelines.
     polls: seconds between two looks at a source, by its name. refresh_every: how often patterns are applied anew: hourly
-    (CHECKS.md), sooner while something that they need cannot be asked.
+    (CHECKS.md), sooner while something that they need cannot be asked. mirror_every: None without a mirror.
     """
 
     work: Work[T]
@@ -76,6 +89,7 @@ class Setup(Generic[T]):
     polls: Mapping[str, float] = field(default_factory=dict)
     fuse_within_s: float = FUSE_WITHIN_S
     refresh_every: timedelta = timedelta(hours=1)
+    mirror_every: timedelta | None = None
 
     @property
     def planned(self) -> dict[str, Planned]:

@@ -43,7 +43,7 @@ def accept_schema(environment: Environment, table: TableRef, by: str) -> tuple[C
     with environment.warehouses[table.warehouse].open() as session:
         columns = session.columns(table)
     with environment.database.write() as connection:
-        schemas.record(connection, table, columns, environment.clock())
+        schemas.record(connection, {table: columns}, environment.clock())
         schemas.accept(connection, table, environment.clock(), by)
     return columns
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from dqmon.engine.breaker import Breakers
+from dqmon.engine.outage import Platform
 from dqmon.engine.ways import WAYS
 
 if TYPE_CHECKING:
     from dqmon.core.check import Check
+    from dqmon.core.cost import Budget
     from dqmon.core.lineage import Lineage
     from dqmon.core.protocols import Channel, Source, Warehouse
     from dqmon.core.route import Route
@@ -39,3 +42,6 @@ class Environment:
     unresolved: tuple[str, ...] = ()
     reuses: bool = True
     ways: Collection[str] = WAYS
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    breakers: Breakers = field(default_factory=Breakers)
+    platform: Platform = field(default_factory=Platform)

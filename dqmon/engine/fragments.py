@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dqmon.core.measurement import Measurement, MetricRequest, Segment, segment_key
 from dqmon.core.metric import Metric, MetricKind, Value
+from dqmon.core.version import version
 from dqmon.engine.reuse import is_reusable
 from dqmon.errors import TooManySegments
 from dqmon.store.fragments import FragmentState
@@ -56,10 +57,8 @@ class Pieces:
 
 def pieces(found: Sequence[Fragment], columns: Sequence[Column], known: Mapping[str, FragmentState]) -> Pieces:
     """The table's pieces; a state counts for the same proof, the same columns and the same version of dqmon."""
-    from importlib.metadata import version
-
     facts = json.dumps([(column.name, column.type) for column in columns])
-    basis = f"{version('dqmon')} {hashlib.blake2b(facts.encode(), digest_size=8).hexdigest()}"
+    basis = f"{version()} {hashlib.blake2b(facts.encode(), digest_size=8).hexdigest()}"
     states = {
         fragment.name: state
         for fragment in found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -12,11 +12,12 @@ from dqmon.core.calendar import partitions
 from dqmon.core.check import Check, DatasetCheck, PipelineCheck
 from dqmon.core.history import History
 from dqmon.core.judgement import Evidence, Expected, Judgement, LoadEvidence, Observed
-from dqmon.core.measurement import Measurement, MetricRequest, Partition, Segment
+from dqmon.core.measurement import FailureKind, Measurement, MetricRequest, Partition, Segment
 from dqmon.core.result import CheckResult
 from dqmon.core.table import Column, TableRef
 from dqmon.core.verdict import Severity, Verdict, least
 from dqmon.engine.known import Known
+from dqmon.engine.remarks import of_sample, without_data
 from dqmon.sql.metrics import RowCount
 from dqmon.telemetry import Log
 
@@ -72,10 +73,29 @@ def requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ..
     return (*_own_requests(task, partition), *_other_requests(task, partition, {}))
 
 
-def missing_requests(tasks: Iterable[Task], measured: Mapping[MetricRequest, tuple[Measurement, ...]]) -> tuple[MetricRequest, ...]:
-    """What must be measured besides, now that `measured` is known; nothing once all tasks can be judged."""
-    wanted = (r for task in tasks for window in windows(task) for r in _other_requests(task, window, measured))
-    return tuple(dict.fromkeys(request for request in wanted if request not in measured))
+def asked_by(tasks: Iterable[Task]) -> dict[MetricRequest, list[str]]:
+    """Every distinct request of the tasks, for all their partitions, in their order; and the ids of the checks that ask for it."""
+    return _asked_by((task.check.id, r) for task in tasks for r in _task_requests(task))
+
+
+def missing_requests(tasks: Iterable[Task], measured: Mapping[MetricRequest, tuple[Measurement, ...]]) -> dict[MetricRequest, list[str]]:
+    """As `asked_by`, what must be measured besides, now that `measured` is known; nothing once all tasks can be judged."""
+    wanted = ((task.check.id, r) for task in tasks for window in windows(task) for r in _other_requests(task, window, measured))
+    return _asked_by((check, request) for check, request in wanted if request not in measured)
+
+
+def _task_requests(task: Task) -> Iterator[MetricRequest]:
+    yield from (r for window in windows(task) for r in requests(task, window))
+    yield from keyless(task)
+
+
+def _asked_by(asked: Iterable[tuple[str, MetricRequest]]) -> dict[MetricRequest, list[str]]:
+    found: dict[MetricRequest, list[str]] = {}
+    for check, request in asked:
+        checks = found.setdefault(request, [])
+        if check not in checks:
+            checks.append(check)
+    return found
 
 
 def _own_requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ...]:
@@ -141,7 +161,7 @@ class _Judging:
         found = tuple(m for request in _own_requests(self.task, partition) for m in self.measured[request])
         others = tuple(m for request in _other_requests(self.task, partition, self.measured) for m in self.measured[request])
         if failures := self._failures((*found, *others)):
-            return (self.error(partition, "; ".join(failures), (*found, *others)),)
+            return (self._unjudged(partition, "; ".join(failures), (*found, *others)),)
         by_segment: dict[Segment, list[Measurement]] = {}
         for measurement in found:
             by_segment.setdefault(measurement.segment, []).append(measurement)
@@ -168,13 +188,20 @@ class _Judging:
             return self.error(None, self.knowledge.unreachable[source], ())
         evidence = self.knowledge.loads[check.id]
         judgement = rule.judge(check, evidence)
-        judgement = _without_data(check, judgement) if judgement.is_no_data else judgement
+        judgement = without_data(check, judgement) if judgement.is_no_data else judgement
         return replace(self._result(None, (), judgement, ()), measured_at=evidence.measured_at)
 
     def error(self, partition: Partition | None, reason: str, measured: Sequence[Measurement]) -> CheckResult:
         """The result that says why nothing could be judged."""
         verdict = Judgement(Verdict.ERROR, Observed(None, self.task.check.rule.unit), Expected(), reason)
         return self._result(partition, (), verdict, measured)
+
+    def _unjudged(self, partition: Partition | None, reason: str, measured: Sequence[Measurement]) -> CheckResult:
+        """ERROR; SKIPPED when nothing but the budget was in the way."""
+        if any(m.failure is not None and m.failure.kind is not FailureKind.BUDGET for m in measured):
+            return self.error(partition, reason, measured)
+        skipped = Judgement(Verdict.SKIPPED, Observed(None, self.task.check.rule.unit), Expected(), reason)
+        return self._result(partition, (), skipped, measured)
 
     def _judgement(self, partition: Partition | None, measured: Sequence[Measurement], others: Sequence[Measurement]) -> Judgement | None:
         """The type's own judgement of one segment; None for the rows without a partition key when there are none."""
@@ -191,10 +218,10 @@ class _Judging:
             self.knowledge.schemas.get(check.table) if check.table else None,
             {m.request: m.value for m in others},
         )
-        judgement = self._with_keyless(rule.judge(check, evidence), segment)
+        judgement = of_sample(self._with_keyless(rule.judge(check, evidence), segment), measured)
         if not judgement.is_no_data:
             return judgement
-        return None if partition is not None and partition.start is None else _without_data(check, judgement)
+        return None if partition is not None and partition.start is None else without_data(check, judgement)
 
     def _with_keyless(self, judgement: Judgement, segment: Segment) -> Judgement:
         """The judgement, its reason naming the rows that no partition holds, if there are any."""
@@ -226,14 +253,6 @@ class _Judging:
             as_of="current_contents" if self.run.at is not None and partition is None else None,
             baseline=judgement.baseline,
         )
-
-
-def _without_data(check: Check, judgement: Judgement) -> Judgement:
-    """What `on_no_data` makes of a judgement that had nothing to judge."""
-    if check.on_no_data == "skip":
-        return judgement
-    verdict = {"pass": Verdict.PASS, "warn": Verdict.WARN, "fail": Verdict.FAIL}[check.on_no_data]
-    return replace(judgement, verdict=verdict, reason=f"{judgement.reason} (on_no_data: {check.on_no_data})")
 
 
 def severity_of(check: Check, verdict: Verdict) -> Severity:

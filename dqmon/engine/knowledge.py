@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dqmon.core.check import DatasetCheck
+from dqmon.core.check import DatasetCheck, PipelineRef
 from dqmon.core.history import History, Point
 from dqmon.core.judgement import LoadEvidence
 from dqmon.core.metric import MetricKind
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dqmon.engine.environment import Environment
-    from dqmon.engine.measure import Measured
+    from dqmon.engine.measured import Measured
 
 HISTORY = timedelta(days=400)
 """How far back a baseline may look: a year and a month, so that a yearly season is inside."""
@@ -36,10 +36,11 @@ def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, 
     piped = [task for task in tasks if task.check.pipeline is not None]
     sources = {task.check.pipeline.source for task in piped if task.check.pipeline}
     unreachable: dict[str, str] = {}
+    listed: dict[PipelineRef, PipelineInfo] = {}
     if sources:
         from dqmon.engine.poll import poll
 
-        unreachable = poll({name: environment.sources[name] for name in sorted(sources)}, environment.database, now)
+        unreachable = poll({name: environment.sources[name] for name in sorted(sources)}, environment.database, now, listed)
     past = _histories_wanted(tasks, measured)
     tables = {request.table for request in measured.by_request if request.metric.kind is MetricKind.METADATA}
     if not (past or piped or tables):
@@ -49,7 +50,7 @@ def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, 
         return Knowledge(
             _histories(connection, past),
             schemas.accepted(connection, tables) if tables else {},
-            {task.check.id: _load_evidence(connection, task, now) for task in piped},
+            {task.check.id: _load_evidence(connection, task, listed, now) for task in piped},
             unreachable,
         )
 
@@ -95,11 +96,13 @@ def _histories(connection: Connection, wanted: dict[HistoryOf, _Past]) -> dict[H
     return {of: History(tuple(p for p in points[past.key, past.span] if p.at < past.before)) for of, past in wanted.items()}
 
 
-def _load_evidence(connection: Connection, task: Task, now: datetime) -> LoadEvidence:
+def _load_evidence(connection: Connection, task: Task, listed: Mapping[PipelineRef, PipelineInfo], now: datetime) -> LoadEvidence:
     ref = task.check.pipeline
     assert ref is not None  # noqa: S101 - for the type checker: only tasks with a pipeline come here
     from dqmon.store import loads
 
     first_seen = loads.first_seen(connection, ref.source, ref.pipeline, now)
     records = loads.of_pipeline(connection, ref.source, ref.pipeline, now - LOADS)
-    return LoadEvidence(records, first_seen, task.scheduled_at, now)
+    backlogs = loads.backlogs_of(connection, ref.source, ref.pipeline)
+    incidents = firing_spans(connection, {task.check.id}).get(task.check.id, ())
+    return LoadEvidence(records, first_seen, task.scheduled_at, now, listed.get(ref), backlogs, incidents)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from dqmon.engine.breaker import Gate
+from dqmon.engine.budget import Purse
 from dqmon.engine.reuse import Memory
 from dqmon.engine.ways import WAYS
 
@@ -14,10 +16,13 @@ from dqmon.engine.ways import WAYS
 class Means:
     """`clock` gives aware UTC, `new_id` sortable ids.
 
-    `memory` is None where nothing may be reused; `ways` names the ways to a value that may be taken (`engine.ways`).
+    `memory` is None where nothing may be reused; `ways` names the ways to a value that may be taken (`engine.ways`);
+    `gate` is the way to the warehouses, `purses` have what those with a budget may take.
     """
 
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     memory: Memory | None = None
     ways: Collection[str] = WAYS
+    gate: Gate = field(default_factory=Gate)
+    purses: Mapping[str, Purse] = field(default_factory=dict)

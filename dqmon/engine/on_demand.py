@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,18 +11,21 @@ from dqmon.core.check import Check
 from dqmon.core.result import ResultRecord
 from dqmon.core.verdict import Dimension
 from dqmon.engine.judge import Run, Task
+from dqmon.engine.roles import look_at_roles
 from dqmon.engine.run import Progress, commit, evaluate
 from dqmon.engine.tell import tell_now
 from dqmon.errors import StoreError
 
 if TYPE_CHECKING:
     from dqmon.engine.environment import Environment
+    from dqmon.store.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
     """What `dqmon check` prints. `problem` says what could not be recorded or delivered (exit code 4),
-    `unresolved` why patterns could not be applied, so that checks are missing (exit code 3).
+    `unresolved` why patterns could not be applied, so that checks are missing (exit code 3). `credits_by_warehouse`: about what
+    the run took, of the warehouses that have a price.
     """
 
     run_id: str
@@ -35,6 +38,7 @@ class CheckReport:
     problem: str | None = None
     notes: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
+    credits_by_warehouse: Mapping[str, float] = field(default_factory=dict)
 
 
 def check(
@@ -59,6 +63,7 @@ def check(
             commit(connection, (outcome,), environment.clock())
         if not run.is_ad_hoc:
             problem = tell_now(environment)
+            look_at_roles(environment)
     except StoreError as e:
         is_recorded, problem = False, f"the store did not take the results: {e}"
     return CheckReport(
@@ -72,7 +77,16 @@ def check(
         problem=problem,
         notes=_notes(outcome.records),
         unresolved=environment.unresolved,
+        credits_by_warehouse=_credits(outcome.sent),
     )
+
+
+def _credits(sent: Iterable[Statement]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for one in sent:
+        if one.cost.credits is not None:
+            found[one.warehouse] = found.get(one.warehouse, 0.0) + one.cost.credits
+    return found
 
 
 STALE_NOTE_DAYS = 300

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from dqmon import errors
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.measurement import Failure, FailureKind, MetricRequest, Scan
-from dqmon.core.metric import MetricKind
-from dqmon.core.metric_kinds import StatementMetric
+from dqmon.core.metric import MetricKind, Value
+from dqmon.core.metric_kinds import MetadataMetric, StatementMetric
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef
+from dqmon.core.version import version
 from dqmon.engine.fragments import Merging, Pieces, pieces
 from dqmon.engine.means import Means
 from dqmon.engine.reuse import Earlier, Memory, is_reusable
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 
 log = Log(__name__)
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 _KINDS: tuple[tuple[type[errors.WarehouseError], FailureKind], ...] = (
-    (errors.ConnectFailed, FailureKind.UNREACHABLE),
+    (errors.Unreachable, FailureKind.UNREACHABLE),
+    (errors.ConnectFailed, FailureKind.BROKEN),
     (errors.WarehouseBusy, FailureKind.BUSY),
     (errors.QueryTimeout, FailureKind.TIMEOUT),
     (errors.PermissionDenied, FailureKind.PERMISSION),
@@ -38,42 +43,72 @@ _KINDS: tuple[tuple[type[errors.WarehouseError], FailureKind], ...] = (
 )
 
 
+Told: TypeAlias = tuple[Value, str]
+"""What the catalogue answers by itself, and in words how."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What is known before any table is read: its columns, why some requests cannot be measured, and what needs no scan.
 
-    `proofs` has what the warehouse says of the tables of each request now; `reused` the values that still stand by it;
-    `pieces` has the fragments of tables that are made of several; `questions` the requests that may be answered in another way
-    than by their own statement.
+    `proofs` has what the warehouse says of the tables of each request now; `reused` the values that still stand by it; `told` those
+    that the catalogue has; `pieces` has the fragments of tables that are made of several; `questions` the requests that may be
+    answered in another way than by their own statement.
     """
 
     columns: Mapping[TableRef, tuple[Column, ...]]
     failures: Mapping[MetricRequest, Failure]
     proofs: Mapping[MetricRequest, str]
     reused: Mapping[MetricRequest, tuple[Earlier, ...]]
+    told: Mapping[MetricRequest, Told]
     pieces: Mapping[TableRef, Pieces]
     questions: Mapping[MetricRequest, Question]
 
+    def of(self, requests: Collection[MetricRequest]) -> Outlook:
+        """What is known of these alone."""
+        own = dict.fromkeys(request.table for request in requests)
+        read = dict.fromkeys(table for request in requests for table, _ in reads(request))
+        return Outlook(
+            _only(read, self.columns),
+            _only(requests, self.failures),
+            _only(requests, self.proofs),
+            _only(requests, self.reused),
+            _only(requests, self.told),
+            _only(own, self.pieces),
+            _only(requests, self.questions),
+        )
 
-def look_up(warehouse: Warehouse, session: Session, requests: Sequence[MetricRequest], means: Means) -> Outlook:
-    """What the catalogue and the store say of `requests`; reads no table. Raises ConnectFailed, and StoreError from the memory."""
-    memory, ways, at = means.memory, means.ways, means.clock()
+
+def look_up(warehouse: Warehouse, session: Session, requests: Collection[MetricRequest], means: Means) -> Outlook:
+    """What the catalogue and the store say of `requests`, asked once for all tables of a schema; reads no table.
+
+    A table that the catalogue cannot be asked about spoils no other one. Raises ConnectFailed, and StoreError from the memory.
+    """
+    memory, at, caps = means.memory, means.clock(), warehouse.capabilities
+    session.announce(dict.fromkeys(table for request in requests for table, _ in reads(request)))
     columns, failures = _look_up(session, requests)
     possible = [request for request in requests if request not in failures]
     proofs = _proofs(session, possible) if memory is not None else {}
     reused = memory.recall(proofs) if memory is not None else {}
-    merging = Merging(_pieces(session, [r for r in possible if r not in reused], columns, memory) if memory is not None else {})
-    asked = [r for r in possible if r not in reused and has_ways(r, ways) and not merging.takes(r)]
-    worth = dict.fromkeys(r.table for r in asked if wants_facts(r, warehouse.capabilities))
+    rest = [request for request in possible if request not in reused]
+    merging = Merging(_pieces(session, rest, columns, memory) if memory is not None else {})
+    asked = [r for r in rest if r.metric.kind is MetricKind.METADATA or (has_ways(r, means.ways) and not merging.takes(r))]
+    worth = dict.fromkeys(r.table for r in asked if wants_facts(r, caps))
     facts = {table: facts_of(session, table) for table in worth}
-    questions = {r: Question(r, facts.get(r.table, NOTHING_KNOWN), columns[r.table], warehouse.capabilities, at) for r in asked}
-    return Outlook(columns, failures, proofs, reused, merging.tables, questions)
+    questions = {r: Question(r, facts.get(r.table, NOTHING_KNOWN), columns[r.table], caps, at) for r in asked}
+    told: dict[MetricRequest, Told] = {}
+    for request in [r for r in asked if r.metric.kind is MetricKind.METADATA]:
+        try:
+            told[request] = _told(questions.pop(request))
+        except errors.WarehouseError as e:
+            failures[request] = failure_of(e)
+    return Outlook(columns, failures, proofs, reused, told, merging.tables, questions)
 
 
 def plan_scans(
     warehouse: Warehouse, columns: Mapping[TableRef, tuple[Column, ...]], requests: Iterable[MetricRequest], at: datetime
 ) -> tuple[tuple[Scan, CompiledScan | None], ...]:
-    """The scans for `requests` with their statements; None for one that does not compile as a whole, or needs none."""
+    """The scans for `requests` with their statements; None for one that does not compile as a whole."""
     found: list[tuple[Scan, CompiledScan | None]] = []
     for scan in scans(warehouse, requests):
         try:
@@ -97,7 +132,7 @@ def _look_up(
     unreadable: dict[TableRef, Failure] = {}
     failures: dict[MetricRequest, Failure] = {}
     for request in requests:
-        for table, names in _reads(request):
+        for table, names in reads(request):
             if table not in columns and table not in unreadable:
                 try:
                     columns[table] = session.columns(table)
@@ -116,7 +151,7 @@ def _proofs(session: Session, requests: Iterable[MetricRequest]) -> dict[MetricR
     said: dict[TableRef, str | None] = {}
     found: dict[MetricRequest, str] = {}
     for request in filter(is_reusable, requests):
-        tables = [table for table, _ in _reads(request)]
+        tables = [table for table, _ in reads(request)]
         for table in tables:
             if table not in said:
                 try:
@@ -126,7 +161,8 @@ def _proofs(session: Session, requests: Iterable[MetricRequest]) -> dict[MetricR
                     log.debug("no proof", table=str(table), error=str(e))
         proofs = [said[table] for table in tables]
         if None not in proofs:
-            found[request] = " and ".join(str(proof) for proof in dict.fromkeys(proofs))
+            # Another version of dqmon may measure another value of the same rows.
+            found[request] = f"{' and '.join(str(proof) for proof in dict.fromkeys(proofs))}, by dqmon {version()}"
     return found
 
 
@@ -148,6 +184,12 @@ def _pieces(
     return found
 
 
+def _told(question: Question) -> Told:
+    metric = question.request.metric
+    assert isinstance(metric, MetadataMetric)  # noqa: S101 - for the type checker
+    return metric.told(question.columns, question.facts, question.caps)
+
+
 def facts_of(session: Session, table: TableRef) -> TableFacts:
     """What is certain of the table; nothing when the catalogue cannot be asked. Raises ConnectFailed."""
     try:
@@ -165,7 +207,11 @@ def failure_of(error: errors.WarehouseError) -> Failure:
     return Failure(kind, str(error))
 
 
-def _reads(request: MetricRequest) -> list[tuple[TableRef, tuple[str, ...]]]:
+def _only(keys: Iterable[K], known: Mapping[K, V]) -> dict[K, V]:
+    return {key: known[key] for key in keys if key in known}
+
+
+def reads(request: MetricRequest) -> list[tuple[TableRef, tuple[str, ...]]]:
     """Each table that a request reads, with the columns that must be there."""
     names = (*request.metric.columns, *request.segment_by, *((request.partition.column,) if request.partition else ()))
     reads = [(request.table, names)]
@@ -182,10 +228,8 @@ def _missing(table: TableRef, names: tuple[str, ...], columns: tuple[Column, ...
     return None
 
 
-def compile_with(scan: Scan, columns: Mapping[TableRef, tuple[Column, ...]], warehouse: Warehouse, at: datetime) -> CompiledScan | None:
-    """The statement of a scan; None for METADATA, which the look-up has answered already."""
+def compile_with(scan: Scan, columns: Mapping[TableRef, tuple[Column, ...]], warehouse: Warehouse, at: datetime) -> CompiledScan:
+    """The statement of a scan, of any kind but METADATA, which the look-up answers. Raises a WarehouseError."""
     metric = scan.metrics[0]
-    if metric.kind is MetricKind.METADATA:
-        return None
     others = columns[metric.other.table] if isinstance(metric, StatementMetric) else ()
     return compile_scan(scan, columns[scan.table], others, warehouse.capabilities, at)

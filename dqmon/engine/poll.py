@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
-from dqmon.core.load_record import LoadRecord, LoadStatus
+from dqmon.core.check import PipelineRef
+from dqmon.core.load_record import LoadRecord, LoadStatus, PipelineInfo
 from dqmon.errors import SourceError, StoreError
 from dqmon.store import loads
 from dqmon.telemetry import Log
@@ -26,8 +27,12 @@ log = Log(__name__)
 _Key: TypeAlias = tuple[str, str, int, str | None]
 
 
-def poll(sources: Mapping[str, Source], database: Database, now: datetime) -> dict[str, str]:
+def poll(
+    sources: Mapping[str, Source], database: Database, now: datetime, listed: dict[PipelineRef, PipelineInfo] | None = None
+) -> dict[str, str]:
     """Why sources could not be read, by name; of all others the records up to `now` are kept.
+
+    `listed` is given what each source says of its pipelines.
 
     1. What is kept of the source says since when to read: OVERLAP before the last poll, or from the oldest load still open.
     2. The source is read, outside of any transaction.
@@ -38,20 +43,24 @@ def poll(sources: Mapping[str, Source], database: Database, now: datetime) -> di
     failures = {}
     for name, source in sources.items():
         try:
-            _poll(source, database, now)
+            infos = _poll(source, database, now)
         except SourceError as e:
             failures[name] = str(e)
         except StoreError:
             raise
         except Exception as e:  # noqa: BLE001 - one broken source must not stop the checks of the others (STYLE.md 17)
             failures[name] = f"ingestion {name} broke while it was read: {type(e).__name__}: {e}; this is a defect of the source"
+        else:
+            if listed is not None:
+                listed.update((PipelineRef(name, info.pipeline), info) for info in infos)
     for name, failure in failures.items():
         log.warning("source cannot be read", source=name, error=failure)
     return failures
 
 
-def _poll(source: Source, database: Database, now: datetime) -> None:
-    pipelines = {info.pipeline for info in source.pipelines()}
+def _poll(source: Source, database: Database, now: datetime) -> tuple[PipelineInfo, ...]:
+    infos = source.pipelines()
+    pipelines = {info.pipeline for info in infos}
     with database.read() as connection:
         last = loads.last_poll(connection, source.name)
         since = min(last or now - FIRST_POLL, now) - OVERLAP
@@ -68,6 +77,7 @@ def _poll(source: Source, database: Database, now: datetime) -> None:
             loads.first_seen(connection, source.name, pipeline, now)
         loads.upsert_backlogs(connection, waiting)
         loads.polled(connection, source.name, now)
+    return infos
 
 
 def _news(source: Source, found: Iterable[LoadRecord], kept: Mapping[_Key, LoadRecord], now: datetime) -> Iterator[LoadRecord]:

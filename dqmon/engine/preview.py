@@ -6,49 +6,28 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dqmon.core.cost import Cost
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.measurement import Measurement, MetricRequest, Scan
 from dqmon.core.metric import MetricKind
+from dqmon.engine.budget import Purse, Ration, open_purses, ration
+from dqmon.engine.estimate import Estimator
 from dqmon.engine.fragments import Merging, chunks
-from dqmon.engine.judge import Task
+from dqmon.engine.judge import Task, asked_by
 from dqmon.engine.means import Means
-from dqmon.engine.planning import Outlook, facts_of, look_up, plan_scans
+from dqmon.engine.planned import Estimate, PlannedStatement
+from dqmon.engine.planning import Outlook, facts_of, look_up
 from dqmon.engine.reuse import Memory
 from dqmon.engine.rounds import Rounds
-from dqmon.engine.run import all_requests, by_warehouse, task_requests
+from dqmon.engine.run import by_warehouse
+from dqmon.engine.sent import borne_by
 from dqmon.engine.ways import Answer
 from dqmon.sql.text import literal_sql
 from dqmon.store.recall import durations
 
 if TYPE_CHECKING:
-    from dqmon.core.protocols import Warehouse
     from dqmon.core.table import TableRef
     from dqmon.engine.environment import Environment
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a statement will cost, as far as is known: rows that it reads, columns of each, seconds that it took last time."""
-
-    rows: int | None
-    columns: int
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStatement:
-    """One statement, values inlined, or why none is needed or possible (`remark`).
-
-    `kind`: the scan's; `if needed` for one that is sent when a cheaper way does not tell; `known` and `reused` for values that
-    need no statement, with the reason; `none` for what cannot be measured.
-    """
-
-    table: str
-    kind: str
-    sql: str
-    checks: tuple[str, ...]
-    remark: str | None = None
-    estimate: Estimate | None = None
 
 
 def preview(environment: Environment, tasks: Sequence[Task]) -> tuple[PlannedStatement, ...]:
@@ -56,34 +35,33 @@ def preview(environment: Environment, tasks: Sequence[Task]) -> tuple[PlannedSta
 
     Raises ConnectFailed, WarehouseBusy and StoreError.
     """
-    serves: dict[MetricRequest, list[str]] = {}
-    for task in tasks:
-        for request in task_requests(task):
-            serves.setdefault(request, []).append(task.check.id)
+    serves = asked_by(tasks)
     memory = Memory(environment.database) if environment.reuses else None
     found: list[PlannedStatement] = []
-    for name, tables in by_warehouse(all_requests(tasks)).items():
+    for name, tables in by_warehouse(serves).items():
         warehouse, asked = environment.warehouses[name], [r for group in tables.values() for r in group]
+        with environment.database.read() as connection:
+            seconds = durations(connection, asked)
+        purse = open_purses(environment, (name,), serves, environment.clock()).get(name)
         with warehouse.open() as session:
             known = look_up(warehouse, session, asked, Means(environment.clock, environment.new_id, memory, environment.ways))
             facts = {table: facts_of(session, table) for table in known.columns}
-        with environment.database.read() as connection:
-            seconds = durations(connection, asked)
-        rest = [request for request in asked if request not in known.failures and request not in known.reused]
-        found.extend(_Preview(warehouse, known, environment, serves, facts, seconds).statements(rest))
+            rest = [r for r in asked if r not in known.failures and r not in known.reused and r not in known.told]
+            estimator = Estimator(warehouse, session, known.columns, seconds, environment.clock())
+            found.extend(_Preview(known, environment, serves, facts, estimator, purse).statements(rest))
     return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
 class _Preview:
-    """What would happen in one warehouse. `seconds`: how long the statement behind each request took last."""
+    """What would happen in one warehouse; `purse` is what its budget allows, None without one."""
 
-    warehouse: Warehouse
     known: Outlook
     environment: Environment
     serves: Mapping[MetricRequest, Sequence[str]]
     facts: Mapping[TableRef, TableFacts]
-    seconds: Mapping[MetricRequest, float]
+    estimator: Estimator
+    purse: Purse | None
 
     def statements(self, asked: Sequence[MetricRequest]) -> Iterator[PlannedStatement]:
         """Those of the first round, those that may follow, then what needs none and what cannot be measured."""
@@ -98,6 +76,7 @@ class _Preview:
         yield from self._pieces(merging, pieced, wanted_by)
         known = {r: found.way for r, (found, _) in rounds.ended.items() if isinstance(found, Answer)}
         yield from self._scans(self._later(rounds, wanted_by), wanted_by, "if needed")
+        yield from self._said("metadata", {r: way for r, (_, way) in self.known.told.items()})
         yield from self._said("known", known)
         yield from self._said("reused", {r: self.known.proofs[r] for r in self.known.reused})
         yield from self._said("none", {r: failure.message for r, failure in self.known.failures.items()})
@@ -136,23 +115,39 @@ class _Preview:
         self, requests: Iterable[MetricRequest], serving: Mapping[MetricRequest, Sequence[MetricRequest]], kind: str | None
     ) -> Iterator[PlannedStatement]:
         """The statements for requests; `serving` are those that each is measured for, itself if it is not there."""
-        for scan, compiled in plan_scans(self.warehouse, self.known.columns, requests, self.environment.clock()):
-            sql = literal_sql(compiled.statement, self.warehouse.dialect) if compiled else ""
-            served = [r for request in scan.requests for r in serving.get(request, (request,))]
-            checks = self._checks(served)
-            yield PlannedStatement(str(scan.table), kind or scan.kind.value, sql, checks, None, self._estimate(scan, served))
+        asked, found = tuple(requests), Ration((), {})
+        if kind is None and self.purse is not None:
+            found = ration(asked, self.estimator.forecast(serving), self.purse)
+            asked = tuple(request for scan, _ in found.granted for request in scan.requests)
+        for scan, compiled, cost in self.estimator.scans(asked, serving):
+            sql = literal_sql(compiled.statement, self.estimator.warehouse.dialect) if compiled else ""
+            served = [serving.get(request, (request,)) for request in (r.exact for r in scan.requests)]
+            checks = self._checks(request for requests in served for request in requests)
+            estimate = self._estimate(scan, cost, borne_by(served, self.serves))
+            remark = found.samples.get(scan.requests[0]) or self._remark(scan)
+            yield PlannedStatement(str(scan.table), kind or scan.kind.value, sql, checks, remark, estimate)
+        yield from self._said("skipped", {r: why for request, why in found.refused.items() for r in serving.get(request, (request,))})
 
-    def _estimate(self, scan: Scan, served: Iterable[MetricRequest]) -> Estimate | None:
-        """Rows: of the whole table, or the share of its fragments that is read; a partition reads less where the engine prunes."""
-        if scan.kind in (MetricKind.METADATA, MetricKind.QUERY):
+    def _remark(self, scan: Scan) -> str | None:
+        """Why rows are counted that some engine's catalogue knows the number of; of a statement that is sent for nothing else."""
+        if scan.where is not None or scan.segment_by or scan.slices != (None,) or {m.name for m in scan.metrics} != {"row_count"}:
             return None
+        said = self.estimator.warehouse.capabilities.row_count
+        return "the catalogue says nothing of this table" if said.is_exact else f"not from metadata: {said.because}"
+
+    def _estimate(self, scan: Scan, cost: Cost, shares: Mapping[str, float]) -> Estimate:
+        """Rows: as the engine estimates, else of the whole table, or the share of its fragments that is read.
+
+        A partition reads less where the engine prunes. What a user's own query reads is not known.
+        """
         facts = self.facts.get(scan.table, NOTHING_KNOWN)
         rows = facts.about_rows if facts.rows is None else facts.rows
         if rows is not None and scan.fragments:
             rows = rows * len(scan.fragments) // len(self.known.pieces[scan.table].fragments)
+        if cost.spent.rows_read is not None or scan.kind is MetricKind.QUERY:
+            rows = cost.spent.rows_read
         columns = {name for metric in scan.metrics for name in metric.columns} | set(scan.segment_by)
-        seconds = [self.seconds[request] for request in served if request in self.seconds]
-        return Estimate(rows, len(columns), max(seconds) if seconds else None)
+        return Estimate(self.estimator.warehouse.name, rows, len(columns), cost, shares)
 
     def _said(self, kind: str, words: Mapping[MetricRequest, str]) -> Iterator[PlannedStatement]:
         """One entry for each table and text."""

@@ -34,6 +34,7 @@ class Policy:
     incidents: timedelta = timedelta(days=400)
     deliveries: timedelta = timedelta(days=90)
     loads: timedelta = timedelta(days=90)
+    statements: timedelta = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def purge(database: Database, now: datetime, policy: Policy, baseline: Baseline 
         ("dq_alert_events", aged.delete_events, policy.incidents),
         ("dq_runs", aged.delete_runs, max(policy.measurements, policy.results)),
         ("dq_deliveries", aged.delete_deliveries, policy.deliveries),
+        ("dq_statements", aged.delete_statements, policy.statements),
         ("dq_groups", aged.delete_groups, policy.incidents),
         ("dq_incidents", aged.delete_incidents, policy.incidents),
     ):

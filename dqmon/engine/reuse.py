@@ -49,16 +49,20 @@ class Memory:
 
     def recall(self, proofs: Mapping[MetricRequest, str]) -> Mapping[MetricRequest, tuple[Earlier, ...]]:
         """Given each request's proof, the values of those whose newest measurement was made under that very proof."""
-        by_proof: dict[str, list[MetricRequest]] = {}
-        for request, proof in proofs.items():
-            by_proof.setdefault(proof, []).append(request)
-        found: dict[MetricRequest, tuple[Earlier, ...]] = {}
-        if by_proof:
-            with self.database.read() as connection:
-                for proof, requests in by_proof.items():
-                    kept = recall(connection, requests, proof)
-                    found |= {request: tuple(map(_reader(request), rows)) for request, rows in kept.items()}
-        return {request: earlier for request, earlier in found.items() if _stands(request, earlier, found)}
+        if not proofs:
+            return {}
+        with self.database.read() as connection:
+            kept = recall(connection, proofs)
+        found = {request: tuple(map(_reader(request), rows)) for request, rows in kept.items()}
+        beside: dict[tuple[object, ...], dict[Segment, dict[Metric, Value]]] = {}
+        for request, earlier in found.items():
+            for one in earlier:
+                beside.setdefault(_rows(request), {}).setdefault(one.segment, {})[request.metric] = one.value
+        return {
+            request: earlier
+            for request, earlier in found.items()
+            if all(request.metric.stands(one.value, beside[_rows(request)][one.segment]) for one in earlier)
+        }
 
     def fragments(self, table: TableRef) -> Mapping[str, FragmentState]:
         """What was measured of each fragment of the table, by its name."""
@@ -75,15 +79,6 @@ def _reader(request: MetricRequest) -> Callable[[Kept], Earlier]:
     return read
 
 
-def _stands(request: MetricRequest, earlier: tuple[Earlier, ...], found: Mapping[MetricRequest, tuple[Earlier, ...]]) -> bool:
-    """True when every segment's value is still the value now."""
-    beside = [(other, rows) for other, rows in found.items() if _shape(other) == _shape(request)]
-    for one in earlier:
-        others: dict[Metric, Value] = {o.metric: row.value for o, rows in beside for row in rows if row.segment == one.segment}
-        if not request.metric.stands(one.value, others):
-            return False
-    return True
-
-
-def _shape(request: MetricRequest) -> tuple[object, ...]:
-    return request.table, request.where, request.partition, request.segment_by
+def _rows(request: MetricRequest) -> tuple[object, ...]:
+    """Which rows a request is of, and how their timestamps are read."""
+    return request.table, request.where, request.partition, request.segment_by, request.naive_timezone

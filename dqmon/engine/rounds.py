@@ -36,10 +36,15 @@ class Rounds:
         self._plain: list[MetricRequest] = []
         for request in requests:
             if request in questions:
-                self._walks[request] = _Walk(steps(questions[request], ways))
-                self._advance(request, None)
+                self._start(questions[request], ways)
             else:
                 self._plain.append(request)
+        # A table that is read anyway is counted by that statement, so that its bad rows and all of its rows are of the same moment.
+        read = {request.table for request in self.wanted}
+        for question in [q for r, q in questions.items() if r in self.ended and r.table in read and q.facts.source == "catalogue"]:
+            if question.facts.rows is not None:
+                del self.ended[question.request]
+                self._start(replace(question, facts=replace(question.facts, rows=None)), ways)
 
     @property
     def wanted(self) -> tuple[MetricRequest, ...]:
@@ -64,6 +69,10 @@ class Rounds:
                 self._leave(request)
             else:
                 self._advance(request, {m.request.metric: m.value for m in found})
+
+    def _start(self, question: Question, ways: Collection[str]) -> None:
+        self._walks[question.request] = _Walk(steps(question, ways))
+        self._advance(question.request, None)
 
     def _advance(self, request: MetricRequest, values: dict[Metric, Value] | None) -> None:
         walk = self._walks[request]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,24 +13,32 @@ from dqmon.alerts.fold import fold, fold_errors
 from dqmon.alerts.transition import transition
 from dqmon.core.alert import Alert, AlertEvent, AlertKey, AlertKind, AlertPolicy, Outcome
 from dqmon.core.check import Hold
-from dqmon.core.measurement import Measurement, MetricRequest
+from dqmon.core.measurement import Failure, Measurement, MetricRequest
 from dqmon.core.result import CheckResult, ResultRecord, record
 from dqmon.core.table import TableRef
+from dqmon.engine import outage
+from dqmon.engine.attempts import looked_up
+from dqmon.engine.breaker import Gate
+from dqmon.engine.budget import open_purses
 from dqmon.engine.fragments import Pieces
-from dqmon.engine.judge import Run, Task, judge, keyless, missing_requests, requests, windows
+from dqmon.engine.judge import Run, Task, asked_by, judge, missing_requests, windows
 from dqmon.engine.knowledge import gather
 from dqmon.engine.means import Means
-from dqmon.engine.measure import Measured, measure
+from dqmon.engine.measure import measure
+from dqmon.engine.measured import Measured
 from dqmon.engine.reproduce import with_reproduction
 from dqmon.engine.reuse import Memory
+from dqmon.engine.sent import statements
 from dqmon.sql.metrics import ColumnList
 from dqmon.store import alerts, fragments, measurements, results, runs, schemas, slots
+from dqmon.store import statements as costs
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dqmon.core.protocols import Warehouse
     from dqmon.engine.environment import Environment
+    from dqmon.store.statements import Statement
 
 ERROR_POLICY = AlertPolicy(Hold(2), Hold(1))
 """The error alert fires after two ERROR outcomes in a row and resolves with the first good one (ARCHITECTURE.md)."""
@@ -46,10 +55,16 @@ class RunOutcome:
     tasks: tuple[Task, ...]
     results: tuple[CheckResult, ...]
     measurements: tuple[Measurement, ...]
-    statements: int
+    sent: tuple[Statement, ...]
     started_at: datetime
     finished_at: datetime
     pieces: Mapping[TableRef, Pieces] = field(default_factory=dict)
+    contacts: tuple[ResultRecord, ...] = ()
+
+    @property
+    def statements(self) -> int:
+        """How many data statements were sent."""
+        return len(self.sent)
 
     @property
     def records(self) -> tuple[ResultRecord, ...]:
@@ -65,15 +80,21 @@ def evaluate(environment: Environment, run: Run, tasks: Sequence[Task], progress
     clock = environment.clock if run.at is None else _still(run.at)
     started_at = environment.clock()
     memory = Memory(environment.database) if environment.reuses and run.at is None else None
-    means = Means(clock, environment.new_id, memory, environment.ways)
-    measured = _measure_all(environment, all_requests(tasks), means, progress)
+    gate = Gate(environment.breakers, labels={"instance": environment.instance, "run": run.id})
+    asked = asked_by(tasks)
+    purses = open_purses(environment, environment.warehouses, asked, started_at)
+    means = Means(clock, environment.new_id, memory, environment.ways, gate, purses)
+    measured = _measure_all(environment, asked, means, progress)
     while missing := missing_requests(tasks, measured.by_request):
+        asked |= missing
         measured.take(_measure_all(environment, missing, means, None))
     knowledge = gather(environment, tasks, measured, clock())
     judged = (result for task in tasks for result in judge(task, run, measured.by_request, knowledge, environment.new_id))
     found = tuple(with_reproduction(result, environment.warehouses, measured.columns) for result in judged)
     every = tuple(m for request, group in measured.by_request.items() if request.metric.is_kept for m in group)
-    return RunOutcome(run, tuple(tasks), found, every, measured.statements, started_at, environment.clock(), measured.pieces)
+    sent = tuple(statements(measured.sent, asked, run.id, started_at if run.at is not None else None))
+    contacts = outage.records(environment, gate.contacts, run.id)
+    return RunOutcome(run, tuple(tasks), found, every, sent, started_at, environment.clock(), measured.pieces, contacts)
 
 
 def _still(at: datetime) -> Callable[[], datetime]:
@@ -83,10 +104,12 @@ def _still(at: datetime) -> Callable[[], datetime]:
 def commit(connection: Connection, outcomes: Sequence[RunOutcome], now: datetime) -> None:
     """Transaction 1 of ARCHITECTURE.md for several runs: measurements, results, alert states, alert events.
 
-    1. Slots are finished; one that a newer attempt owns drops the results of its check, not the batch. 2. What was measured and
-    judged is kept. 3. Each check's results are folded into its alerts, whose rows are locked; events wait for step 2.
+    1. Slots are finished; one that a newer attempt owns drops the results of its check, not the batch. What statements cost is
+    kept in any case. 2. What was measured and judged is kept. 3. Each check's results are folded into its alerts, whose rows are
+    locked; events wait for step 2.
     """
     lost = _finish_slots(connection, outcomes)
+    costs.add(connection, (statement for outcome in outcomes for statement in outcome.sent))
     kept = [(outcome, tuple(r for r in outcome.results if (r.check.id, r.run_id) not in lost)) for outcome in outcomes]
     for outcome, found in kept:
         run = outcome.run
@@ -103,16 +126,7 @@ def commit(connection: Connection, outcomes: Sequence[RunOutcome], now: datetime
     added = {row.id for row in results.add(connection, tuple(record(r) for _, found in kept for r in found), now)}
     counting = [(outcome, tuple(r for r in found if r.id in added)) for outcome, found in kept if not outcome.run.is_ad_hoc]
     _advance_alerts(connection, counting, now)
-
-
-def all_requests(tasks: Iterable[Task]) -> tuple[MetricRequest, ...]:
-    """Every distinct request of the tasks, in their order."""
-    return tuple(dict.fromkeys(r for task in tasks for r in task_requests(task)))
-
-
-def task_requests(task: Task) -> tuple[MetricRequest, ...]:
-    """Every request of a task, for all its partitions."""
-    return (*(r for window in windows(task) for r in requests(task, window)), *keyless(task))
+    outage.advance(connection, [contact for outcome, _ in kept if not outcome.run.is_ad_hoc for contact in outcome.contacts], now)
 
 
 def by_warehouse(asked: Iterable[MetricRequest]) -> dict[str, dict[TableRef, tuple[MetricRequest, ...]]]:
@@ -123,26 +137,40 @@ def by_warehouse(asked: Iterable[MetricRequest]) -> dict[str, dict[TableRef, tup
     return {name: {table: tuple(group) for table, group in tables.items()} for name, tables in found.items()}
 
 
-def _measure_all(environment: Environment, asked: Sequence[MetricRequest], means: Means, progress: Progress | None) -> Measured:
+def _measure_all(environment: Environment, asked: Iterable[MetricRequest], means: Means, progress: Progress | None) -> Measured:
     everything = by_warehouse(asked)
     total, done = sum(map(len, everything.values())), Measured()
     finished = 0
     for name, tables in everything.items():
         warehouse = environment.warehouses[name]
-        for part in _parts(warehouse, tables, means):
-            done.take(part)
-            finished += len(part.tables)
-            if progress is not None:
-                progress(finished, total, str(max(part.tables, default="")))
+        with closing(_parts(warehouse, tables, means)) as parts:
+            for part in parts:
+                done.take(part)
+                finished += len(part.tables)
+                if progress is not None:
+                    progress(finished, total, str(max(part.tables, default="")))
     return done
 
 
-def _parts(warehouse: Warehouse, tables: dict[TableRef, tuple[MetricRequest, ...]], means: Means) -> Iterable[Measured]:
+def _parts(warehouse: Warehouse, tables: dict[TableRef, tuple[MetricRequest, ...]], means: Means) -> Generator[Measured, None, None]:
+    """A file is read by one connection; a server is asked of all tables first, then each is measured by itself.
+
+    When the caller is interrupted, what runs is cancelled where it runs.
+    """
+    everything = tuple(request for asked in tables.values() for request in asked)
     if warehouse.capabilities.is_file or len(tables) == 1:
-        yield measure(warehouse, (r for asked in tables.values() for r in asked), means)
+        yield measure(warehouse, everything, means)
+        return
+    known = looked_up(warehouse, everything, means)
+    if isinstance(known, Failure):
+        yield measure(warehouse, everything, means, known)
         return
     with ThreadPoolExecutor(warehouse.max_connections) as pool:
-        yield from pool.map(lambda asked: measure(warehouse, asked, means), tables.values())
+        try:
+            yield from pool.map(lambda asked: measure(warehouse, asked, means, known), tables.values())
+        except (KeyboardInterrupt, GeneratorExit):
+            warehouse.cancel()
+            raise
 
 
 def _finish_slots(connection: Connection, outcomes: Sequence[RunOutcome]) -> frozenset[tuple[str, str]]:
@@ -154,9 +182,9 @@ def _finish_slots(connection: Connection, outcomes: Sequence[RunOutcome]) -> fro
 
 def _record_schemas(connection: Connection, outcome: RunOutcome, now: datetime) -> None:
     """Keeps the column lists that were measured; the first one of a table becomes its accepted schema."""
-    for measurement in outcome.measurements:
-        if isinstance(measurement.request.metric, ColumnList) and isinstance(measurement.value, tuple):
-            schemas.record(connection, measurement.request.table, measurement.value, now)
+    listed = ((m.request.table, m.value) for m in outcome.measurements if isinstance(m.request.metric, ColumnList))
+    if found := {table: columns for table, columns in listed if isinstance(columns, tuple)}:
+        schemas.record(connection, found, now)
 
 
 def _advance_alerts(connection: Connection, kept: Sequence[tuple[RunOutcome, Sequence[CheckResult]]], now: datetime) -> None:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from dqmon.engine import outage
+from dqmon.engine.cost import refresh
 from dqmon.engine.deliver import deliver_once
 from dqmon.engine.judge import Run, Task
 from dqmon.engine.notify import notify_once
 from dqmon.engine.poll import poll
 from dqmon.engine.retention import Policy, purge
+from dqmon.engine.roles import look_at_roles
 from dqmon.engine.run import RunOutcome, commit, evaluate
 from dqmon.store import deliveries
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dqmon.engine.environment import Environment
+    from dqmon.engine.mirror import Mirror
     from dqmon.store.slots import Slot
 
 
@@ -29,6 +33,7 @@ class Scheduled:
     environment: Environment
     retention: Policy
     holder: str
+    mirror_to: Mirror | None = None
 
     def run_batch(self, claimed: Sequence[Slot], now: datetime) -> RunOutcome:
         """Measures and judges the claimed slots of one table. Raises StoreError only."""
@@ -61,7 +66,28 @@ class Scheduled:
         """Retention."""
         purge(self.environment.database, now, self.retention)
 
+    def probe(self, now: datetime) -> None:
+        """Tries the warehouses again that could not be reached; looks once a day at what their roles may do."""
+        del now
+        outage.probe(self.environment)
+        look_at_roles(self.environment)
+
+    def attribute(self, now: datetime) -> None:
+        """Asks engines what earlier statements have really cost."""
+        refresh(self.environment, now)
+
+    def mirror(self, now: datetime) -> datetime | None:
+        """Copies the next rows of the metrics tables, where that is wanted; when to be called again."""
+        return self.mirror_to.copy(now) if self.mirror_to is not None else None
+
+    def cancel(self) -> None:
+        """Ends what runs in all warehouses."""
+        for warehouse in self.environment.warehouses.values():
+            warehouse.cancel()
+
     def close(self) -> None:
         """Gives back all connections to warehouses."""
         for warehouse in self.environment.warehouses.values():
             warehouse.close()
+        if self.mirror_to is not None:
+            self.mirror_to.close()

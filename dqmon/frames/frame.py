@@ -16,8 +16,9 @@ from dqmon.core.table import Column, TableRef
 from dqmon.engine.frames import bad_positions, judge_frame
 from dqmon.errors import QueryFailed
 from dqmon.frames.table import POSITION, arrow_table, eager
+from dqmon.warehouses.base.duckdb_options import DuckdbOptions
 from dqmon.warehouses.base.session import one_line
-from dqmon.warehouses.duckdb import Duckdb, DuckdbOptions, DuckdbSession
+from dqmon.warehouses.duckdb import Duckdb, DuckdbSession
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

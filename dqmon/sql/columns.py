@@ -36,10 +36,10 @@ LARGEST_INTEGER = 2**127
 _INTEGER_LIMITS = {"sqlite": 2**63, "duckdb": LARGEST_INTEGER, "snowflake": 10**38}
 """From where on a whole number is bound as a decimal or double; SQLite's integers have 64 bits (https://sqlite.org/datatype3.html)."""
 
-_SINGLE = frozenset({"real", "FLOAT"})
-"""What PostgreSQL and DuckDB call floats of 32 bits. A limit of 0.1 means their 0.1, not the number that it is a little above."""
+_SINGLE = frozenset({"real", "FLOAT", "float", "Float32"})
+"""What engines call floats of 32 bits. A limit of 0.1 means their 0.1, not the number that it is a little above."""
 
-_SINGLE_ENGINES = frozenset({"postgresql", "duckdb"})
+_SINGLE_ENGINES = frozenset({"postgresql", "duckdb", "mysql", "clickhousedb", "spark", "databricks", "trino", "redshift"})
 
 _SINGLE_MOST = 3.4028234663852886e38
 """The greatest of them, (2 - 2**-23) * 2**127 (IEEE 754)."""
@@ -122,10 +122,12 @@ class Stored(TypeDecorator[Any]):
         if self.group is TypeGroup.FLOAT:
             found = _nearest_float(value, is_single=self.declared in _SINGLE and dialect.name in _SINGLE_ENGINES)
             # Snowflake's connector writes an infinity as a word without quotes, which would be a column's name.
+            if math.isinf(found) and dialect.name == "mssql":
+                return math.copysign(sys.float_info.max, found)  # It has no infinity, and nothing that is greater.
             return str(found) if math.isinf(found) and dialect.name == "snowflake" else found
         if value == value.to_integral_value() and value.copy_abs() < _INTEGER_LIMITS.get(dialect.name, 0):
             return int(value)  # DuckDB's largest integers fit no decimal, so that a decimal bound would fail on them.
-        if dialect.name == "snowflake":
+        if dialect.name in _WITHOUT_EXPONENT:
             return _WithoutExponent(value)
         return float(value) if dialect.name == "sqlite" else value
 
@@ -153,7 +155,9 @@ class Stored(TypeDecorator[Any]):
             value = datetime.fromisoformat(value)
         elif not isinstance(value, datetime) and isinstance(value, date):
             value = datetime.combine(value, time())
-        return in_zone(value if value.tzinfo else at_wall_time(value, self.zone), UTC)
+        # A driver that gives moments without their zone gives them in that of its session, which is UTC.
+        zone = "UTC" if self.group is TypeGroup.TIMESTAMP_ZONED else self.zone
+        return in_zone(value if value.tzinfo else at_wall_time(value, zone), UTC)
 
     def _moment(self, value: datetime, dialect: Dialect) -> Any:
         aware = value if value.tzinfo else at_wall_time(value, self.zone)
@@ -167,8 +171,13 @@ class Stored(TypeDecorator[Any]):
         return min(max(moment.replace(tzinfo=None), least), greatest)
 
 
+_WITHOUT_EXPONENT = frozenset({"snowflake", "databricks", "redshift", "mssql"})
+"""Whose drivers take a decimal's text as it is: of one with an exponent the server makes a double, and Databricks' connector counts
+its characters for digits."""
+
+
 class _WithoutExponent(Decimal):
-    """A decimal that Snowflake's connector writes without an exponent, which would make a double of it."""
+    """A decimal whose text has no exponent."""
 
     def __str__(self) -> str:
         return format(self, "f")

@@ -8,7 +8,6 @@
 | QUERY | the metric's own over `(the user's query)` |
 | ROWS | the metric's own over the table, with a limit |
 | BINNED | the metric's own grouping, within segments and bucket |
-| EXTREMES | as AGGREGATE, in a statement of its own |
 | SAMPLED | `select metrics from (select … from table limit …)` |
 
 With segments or partitions, `from` is a subquery that gives them names, so that GROUP BY repeats no parameters.
@@ -37,7 +36,10 @@ from dqmon.core.metric_kinds import (
 )
 from dqmon.core.table import Column
 from dqmon.errors import TooManySegments
+from dqmon.sql.aggregates import numbers
 from dqmon.sql.keys import exact_key
+from dqmon.sql.metrics.statistics import ValueAtQuantile
+from dqmon.sql.ranks import numbered
 from dqmon.sql.raw import query
 from dqmon.sql.source import COUNT, OUTSIDE, Source, other_rows
 from dqmon.sql.tables import NamedTable, typed
@@ -149,11 +151,16 @@ def _aggregate(source: Source, at: datetime) -> Select[Any]:
     for name, value in (item for metric in metrics for item in metric.row_values(source.caps).items()):
         source.labels[name] = source.labels.get(name, f"dq_column{len(source.labels)}")
         source.columns[name] = value
-    if not source.groups:
+    ranked = () if source.caps.has_quantiles else dict.fromkeys(m.column for m in metrics if isinstance(m, ValueAtQuantile))
+    if not source.groups and not ranked:
         values = [metric.expression(source.columns, source.caps, at) for metric in metrics]
         return _select((), values, source.table).where(*source.where)
     rows = source.rows()
-    known = {name: rows.c[label] for name, label in source.labels.items()}
+    places: dict[str, ColumnElement[Any]] = {}
+    if ranked:
+        ranks = {name: numbers(rows.c[source.labels[name]], source.caps, ValueAtQuantile.name) for name in ranked}
+        rows, places = numbered(rows, ranks, source.groups_of(rows))
+    known = {name: rows.c[label] for name, label in source.labels.items()} | places
     return _select(source.groups_of(rows), [metric.expression(known, source.caps, at) for metric in metrics], rows)
 
 

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
 from dqmon.errors import UnsafeSql
+from dqmon.sql.forbidden import forbidden
+from dqmon.sql.grammars import STANDARD_MYSQL, has_texts_in_double_quotes, reading
 from dqmon.sql.tables import NamedTable
 
 if TYPE_CHECKING:
@@ -29,29 +31,27 @@ LENGTH_LIMIT = 20_000
 DATASET = "{dataset}"
 """What a query writes in place of the table that it is declared for."""
 
-_FORBIDDEN = re.compile(
-    # PostgreSQL: server files, other sessions, settings, sleeping, locks; large objects; other servers; sequences; SQL in a text.
-    r"pg_.*|lo_.*|lo|dblink.*|nextval|setval|lastval|currval|set_config|txid_.*|.*_to_xml.*|ts_stat|crosstab.*|xpath_table|binary_upgrade_.*|"
-    # DuckDB: files, its own state, SQL in a text, environment, secrets.
-    r"read_.*|.*_scan|scan_.*|sniff_.*|glob|parquet_.*|duckdb_.*|pragma_.*|query|dqmon_dataset|query_table|json_execute.*|getenv|which_secret|"
-    r"getvariable|http_.*|iceberg_.*|delta_.*|st_read.*|shellfs.*|write_.*|checkpoint|force_checkpoint|"
-    # SQLite: code, files.
-    r"load_extension|readfile|writefile|edit|fts3_tokenizer|zipfile|lsdir|fsdir|eval|sqlite_.*|"
-    # Others: sleeping, locks, files.
-    r"sleep|benchmark|get_lock|release_.*lock.*|load_file|load_data|sys_.*|xp_.*|openrowset|opendatasource|system\$.*",
-    re.IGNORECASE,
-)
-
-_PATH = re.compile(r"[/\\:*?.$]")
-"""What a table's name in a filter may not hold: DuckDB takes `'x.csv'` for the file."""
-
 _PARAMETER = re.compile(r"%\([^)]*\)s")
 """What the drivers' own parameters look like; in a text it would be taken for one."""
 
 _AGGREGATES = frozenset({"total", "every", "json_group_array", "json_group_object"})
 """Aggregates that sqlglot takes for functions of one row."""
 
-_GRAMMARS = ("", "postgres", "duckdb", "sqlite", "snowflake")
+_GRAMMARS = (
+    "",
+    "postgres",
+    "duckdb",
+    "sqlite",
+    "snowflake",
+    STANDARD_MYSQL,
+    "tsql",
+    "oracle",
+    "clickhouse",
+    "bigquery",
+    "databricks",
+    "trino",
+    "redshift",
+)
 """What is tried while the engine is not known."""
 
 _PLACE = "dqmon_dataset"
@@ -67,7 +67,9 @@ def condition(text: str, grammar: str = "") -> ColumnElement[bool]:
     `grammar` is the engine's name in sqlglot. Raises UnsafeSql, which says what was found, when the text is anything but
     one expression of known harmless parts.
     """
-    _check_condition(text, grammar)
+    if _check_condition(text, grammar):
+        # Spark takes `FROM t WHERE (a)` for the table under the name `where` with a column `a`.
+        text = f"({text}\n)"
     # On a line of its own, so that nothing in the text can reach the closing parenthesis.
     # Without the type Boolean, of which SQLAlchemy makes `(…) = 1` on SQLite.
     return sa.literal_column(f"({text}\n)")
@@ -138,7 +140,8 @@ def _in_brackets(element: _Written, compiler: SQLCompiler, *, asfrom: bool = Fal
 
 
 @lru_cache(4_096)
-def _check_condition(text: str, grammar: str) -> None:
+def _check_condition(text: str, grammar: str) -> bool:
+    """True for a condition that is no more than a name. Raises UnsafeSql."""
     from sqlglot import exp
 
     root, _ = _parsed(text, grammar, _CONDITION)
@@ -147,6 +150,7 @@ def _check_condition(text: str, grammar: str) -> None:
     for node in root.walk(prune=lambda node: isinstance(node, exp.Query)):
         if isinstance(node, exp.AggFunc | exp.Window) or (isinstance(node, exp.Anonymous) and node.name.lower() in _AGGREGATES):
             raise _unsafe(text, f"has {node.sql()}, which looks at more than one row", _CONDITION)
+    return isinstance(root, exp.Column)
 
 
 @lru_cache(4_096)
@@ -174,19 +178,21 @@ def _parsed(text: str, grammar: str, form: str) -> tuple[exp.Expr, list[Token]]:
     if not text.strip() or len(text) > LENGTH_LIMIT or any(c < " " and c not in "\t\r\n" for c in text):
         raise _unsafe(text, f"is empty, longer than {LENGTH_LIMIT:,} characters or has control characters", form)
     try:
-        tokens = sqlglot.tokenize(text, read=grammar or None)
-        roots = sqlglot.parse(text, read=grammar or None)
+        tokens = sqlglot.tokenize(text, read=reading(grammar))
+        roots = sqlglot.parse(text, read=reading(grammar))
     except (errors.SqlglotError, RecursionError) as e:
         raise _unsafe(text, f"cannot be understood ({str(e).splitlines()[0]})", form) from e
     if any(token.comments or token.token_type.name == "SEMICOLON" for token in tokens) or len(roots) != 1:
         raise _unsafe(text, "has a semicolon or a comment", form)
+    if has_texts_in_double_quotes(grammar) and any(text[token.start] == '"' for token in tokens):
+        raise _unsafe(text, f"has double quotes, which make a text in {grammar}", "write 'x' for a text, `x` for a name")
     if _PARAMETER.search(text):
         raise _unsafe(text, "has %(…)s, which reads as a parameter", "write '%(' || '…)s'")
     if roots[0] is None:
         raise _unsafe(text, "says nothing", form)
     for node in roots[0].walk():
-        if problem := _problem(node):
-            raise _unsafe(text, f"has {problem}, which may do more than read rows", form)
+        if found := forbidden(node):
+            raise _unsafe(text, f"has {found}, which may do more than read rows", form)
     return roots[0], tokens
 
 
@@ -197,28 +203,6 @@ def _is_condition(root: exp.Expr) -> bool:
         root = root.this
     numbers_and_names = (exp.Literal, exp.Star, exp.Tuple, exp.Query, exp.Alias, exp.Placeholder, exp.Null)
     return isinstance(root, exp.Condition) and not isinstance(root, numbers_and_names)
-
-
-def _problem(node: exp.Expr) -> str | None:
-    """What about a part is not harmless, for people; None when it is."""
-    from sqlglot import exp
-
-    acts = (exp.DML, exp.DDL, exp.Command, exp.Set, exp.SetItem, exp.Into, exp.Lock, exp.Pragma, exp.Attach, exp.Copy, exp.Use, exp.Kill)
-    if isinstance(node, acts) and not isinstance(node, exp.Query):
-        return f"a {node.key} statement"
-    if isinstance(node, exp.Column) and node.table and node.name.lower() == "nextval":
-        return f"the next value of a sequence ({node.sql()})"
-    if isinstance(node, exp.Placeholder | exp.Parameter | exp.SessionParameter):
-        return f"a parameter ({node.sql()})"
-    is_named = isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier | exp.GenerateSeries)
-    if isinstance(node, exp.Table) and (not is_named or _PATH.search(node.name)):
-        return "a file or function in place of a table"
-    if isinstance(node, exp.Func):
-        names = [node.name] if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc) else [node.key, *type(node).sql_names()]
-        for name in names:
-            if _FORBIDDEN.fullmatch(name.strip('"')) and not isinstance(node, exp.Glob):
-                return f"the function {name.lower()}"
-    return None
 
 
 def _unsafe(text: str, what: str, instead: str) -> UnsafeSql:

@@ -15,7 +15,7 @@ from dqmon.core.table import Column
 from dqmon.sql.columns import bound, resolve
 from dqmon.sql.instant import instant
 from dqmon.sql.raw import condition, quoted_names
-from dqmon.sql.tables import FRAGMENT, FragmentedTable, NamedTable, typed
+from dqmon.sql.tables import FRAGMENT, FragmentedTable, NamedTable, SampledTable, typed
 from dqmon.sql.texts import exact_text
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Source:
     def __init__(self, scan: Scan, columns: Sequence[Column], caps: Capabilities) -> None:
         self.scan = scan
         self.caps = caps
-        self.table = FragmentedTable(scan.table, scan.fragments, columns) if scan.fragments else NamedTable(scan.table)
+        self.table = _table(scan, columns)
         names = dict.fromkeys(name for metric in scan.metrics for name in metric.columns)
         key = [scan.partitions[0].column] if scan.partitions else []
         found = typed(resolve((*names, *scan.segment_by, *key), columns), scan.naive_timezone)
@@ -71,6 +71,12 @@ class Source:
     def groups_of(self, rows: FromClause) -> list[ColumnElement[Any]]:
         """The segments and the bucket, as columns of a subquery that has them."""
         return [rows.c[group.name] for group in self.groups]
+
+
+def _table(scan: Scan, columns: Sequence[Column]) -> sa.TableClause:
+    if scan.fragments:
+        return FragmentedTable(scan.table, scan.fragments, columns)
+    return NamedTable(scan.table) if scan.sample is None else SampledTable(scan.table, scan.sample)
 
 
 def _filter(where: str | None, columns: Sequence[Column], caps: Capabilities) -> list[ColumnElement[bool]]:

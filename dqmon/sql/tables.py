@@ -35,6 +35,29 @@ def _quoted(element: NamedTable, compiler: SQLCompiler, *, asfrom: bool = False,
     return ".".join(map(quote, element.parts)) if asfrom or ashint else ""
 
 
+class SampledTable(NamedTable):
+    """About so many percent of a table's rows: blocks of them, chosen by chance anew in each statement."""
+
+    inherit_cache = False
+
+    def __init__(self, ref: TableRef, percent: float) -> None:
+        super().__init__(ref)
+        self.percent = percent
+
+
+@compiles(SampledTable)
+def _sampled(element: SampledTable, compiler: SQLCompiler, **kw: Any) -> str:
+    table = _quoted(element, compiler, **kw)
+    return table and f"{table} TABLESAMPLE SYSTEM ({element.percent:g})"
+
+
+@compiles(SampledTable, "duckdb")
+def _sampled_percent(element: SampledTable, compiler: SQLCompiler, **kw: Any) -> str:
+    """A plain number is one of rows there (https://duckdb.org/docs/stable/sql/samples)."""
+    table = _quoted(element, compiler, **kw)
+    return table and f"{table} TABLESAMPLE SYSTEM ({element.percent:g} PERCENT)"
+
+
 class FragmentedTable(sa.TableClause):
     """Some fragments of a table as one: the table's columns by its types, and `dq_fragment`, the fragment's name."""
 
@@ -57,17 +80,6 @@ def _union(element: FragmentedTable, compiler: SQLCompiler, *, asfrom: bool = Fa
     tables = ((fragment.name, ".".join(map(quote, fragment.place))) for fragment in element.fragments)
     selects = (f"SELECT {names}, {_text(name)} AS {FRAGMENT} FROM {table}" for name, table in tables)  # noqa: S608 - quoted
     return f"({' UNION ALL '.join(selects)}) AS {quote(element.name)}" if asfrom or ashint else ""
-
-
-@compiles(FragmentedTable, "duckdb")
-def _files(element: FragmentedTable, compiler: SQLCompiler, *, asfrom: bool = False, ashint: bool = False, **kw: Any) -> str:
-    # The casts are what the view over all files does with a file whose types differ from the first one's.
-    del kw
-    quote = compiler.preparer.quote_identifier
-    columns = ", ".join(f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" for c in element.stored)
-    files = ", ".join(_text(path) for fragment in element.fragments for path in fragment.place)
-    source = f"SELECT {columns}, filename AS {FRAGMENT} FROM read_parquet([{files}], filename = true, can_have_nan = true)"  # noqa: S608 - quoted
-    return f"({source}) AS {quote(element.name)}" if asfrom or ashint else ""
 
 
 def _text(value: str) -> str:

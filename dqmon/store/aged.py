@@ -20,6 +20,7 @@ from dqmon.store.measurements import measurements
 from dqmon.store.results import results
 from dqmon.store.runs import runs
 from dqmon.store.schema import Instant
+from dqmon.store.statements import statements
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -123,6 +124,11 @@ def delete_deliveries(connection: Connection, keep: timedelta, now: datetime, li
     is_closed = d.group_id.not_in(sa.select(groups.c.id).where(groups.c.resolved_at.is_(None))) & d.incident_id.not_in(_OPEN_INCIDENTS)
     is_old = d.created_at < _cut(connection, d.created_at, keep, now)
     return _delete(connection, deliveries, is_old & is_closed & (d.state != DeliveryState.QUEUED), limit)
+
+
+def delete_statements(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:
+    """Deletes statements older than `keep` before the newest one."""
+    return _delete(connection, statements, statements.c.started_at < _cut(connection, statements.c.started_at, keep, now), limit)
 
 
 def delete_groups(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:

@@ -19,6 +19,7 @@ from dqmon.core.histogram import Histogram
 from dqmon.core.history import Point
 from dqmon.core.measurement import FailureKind, segment_key
 from dqmon.core.plain import plain
+from dqmon.store import meta
 from dqmon.store.schema import Choice, Instant, SafeText, TextTuple, big_id, metadata, safe_text
 from dqmon.store.writes import Row, chunks, one_writer
 
@@ -63,7 +64,9 @@ measurements = sa.Table(
     sa.Column("proof", SafeText, comment="what the warehouse said of the table before the scan; unchanged rows say the same"),
     sa.Column("reused_from", Instant, comment="when the value was really measured; NULL: by this run"),
     sa.Column("way", SafeText, comment="how the value was had without counting the rows; NULL: by the plain statement"),
+    sa.Column("revision", sa.BigInteger, nullable=False, comment="the number of the commit that wrote the row last; it only grows"),
     sa.Index(None, "series", "described_at"),
+    sa.Index(None, "revision", "id"),
 )
 
 POINTS = 1_500
@@ -87,7 +90,7 @@ def series(request: MetricRequest) -> str:
     """The stored key of the request's series: 32 hex digits, equal in every process.
 
     Partitions of another column or grain are another series, so that hours never mix with days, and so are timestamps that are
-    read in another zone.
+    read in another zone, and values of a sample.
     """
     return str(_about(request)["series"])
 
@@ -107,7 +110,8 @@ def add(connection: Connection, run_id: str, measured: Sequence[Measurement], *,
     if not measured:
         return
     one_writer(connection)
-    rows = [_row(m, run_id, scheduled_at) | {"is_ad_hoc": is_ad_hoc} for m in measured]
+    revision = meta.next_revision(connection)
+    rows = [_row(m, run_id, scheduled_at) | {"is_ad_hoc": is_ad_hoc, "revision": revision} for m in measured]
     versions = _versions(connection, rows, is_ad_hoc=is_ad_hoc)
     outdated: list[int] = []
     for row in rows:
@@ -119,7 +123,7 @@ def add(connection: Connection, run_id: str, measured: Sequence[Measurement], *,
             known.earlier["is_current"] = False
             known.current, known.earlier = [], row
     for part in chunks(outdated):
-        connection.execute(sa.update(measurements).where(measurements.c.id.in_(part)).values(is_current=False))
+        connection.execute(sa.update(measurements).where(measurements.c.id.in_(part)).values(is_current=False, revision=revision))
     connection.execute(sa.insert(measurements), rows)
 
 
@@ -250,12 +254,13 @@ def _about(request: MetricRequest) -> Row:
     """The columns that say what is measured. Do not change the dict: it is shared."""
     partition = request.partition
     within = None if partition is None else (partition.column, _grain(partition))
-    return _columns(request.table, request.metric, request.where, request.segment_by, (within, request.naive_timezone))
+    read = (within, request.naive_timezone) if request.sample is None else (within, request.naive_timezone, request.sample)
+    return _columns(request.table, request.metric, request.where, request.segment_by, read)
 
 
 @lru_cache(50_000)  # the same few are measured again and again
 def _columns(
-    table: TableRef, metric: Metric, where: str | None, segment_by: tuple[str, ...], within: tuple[tuple[str, int | None] | None, str]
+    table: TableRef, metric: Metric, where: str | None, segment_by: tuple[str, ...], within: tuple[object, ...]
 ) -> Row:
     facts = (table.warehouse, table.dataset, metric.key, where, segment_by, within)
     return {

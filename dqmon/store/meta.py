@@ -21,6 +21,7 @@ meta = sa.Table(
 )
 
 _DEFAULT_WAREHOUSE = "default_warehouse"
+_REVISION = "revision"
 
 
 def get(connection: Connection, key: str) -> str | None:
@@ -31,6 +32,18 @@ def get(connection: Connection, key: str) -> str | None:
 def put(connection: Connection, key: str, value: str) -> None:
     """Sets the value."""
     upsert(connection, meta, [{"key": key, "value": value}])
+
+
+def next_revision(connection: Connection) -> int:
+    """A number that no commit before had, greater than all of them. To be called under `writes.one_writer`."""
+    found = int(get(connection, _REVISION) or 0) + 1
+    put(connection, _REVISION, str(found))
+    return found
+
+
+def revision(connection: Connection) -> int:
+    """The last commit's number; 0 in a new store."""
+    return int(get(connection, _REVISION) or 0)
 
 
 def default_warehouse(connection: Connection) -> str | None:

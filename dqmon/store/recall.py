@@ -12,7 +12,7 @@ from dqmon.store.measurements import measurements, series
 from dqmon.store.writes import chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -29,13 +29,13 @@ class Kept:
     measured_at: datetime
 
 
-def recall(connection: Connection, requests: Collection[MetricRequest], proof: str) -> dict[MetricRequest, tuple[Kept, ...]]:
-    """The newest values of each request, one for each segment, if they were measured under that very proof.
+def recall(connection: Connection, proofs: Mapping[MetricRequest, str]) -> dict[MetricRequest, tuple[Kept, ...]]:
+    """The newest values of each request, one for each segment, if they were measured under its very proof.
 
     Requests whose newest measurement has another proof, none, or a failure are left out; ad-hoc runs do not count.
     """
     m = measurements.c
-    by_key = {(series(request), request.partition.key if request.partition else ""): request for request in requests}
+    by_key = {(series(request), request.partition.key if request.partition else ""): request for request in proofs}
     newest = sa.select(m.series, m.partition, sa.func.max(m.id).label("id")).where(~m.is_ad_hoc).group_by(m.series, m.partition)
     found: dict[MetricRequest, list[Kept]] = {}
     for part in chunks(sorted({key for key, _ in by_key})):
@@ -49,7 +49,7 @@ def recall(connection: Connection, requests: Collection[MetricRequest], proof: s
             if request is not None:
                 kept = Kept(row.segment, row.value, row.value_text, row.reused_from or row.measured_at)
                 found.setdefault(request, [])
-                if row.failure is None and row.proof == proof:
+                if row.failure is None and row.proof == proofs[request]:
                     found[request].append(kept)
     return {request: tuple(kept) for request, kept in found.items() if kept}
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from dqmon.store import groups
+from dqmon.store import groups, meta
 from dqmon.store.alerts import alerts, events
 from dqmon.store.incidents import incidents, members
 from dqmon.store.results import results
+from dqmon.store.writes import one_writer
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -34,9 +35,11 @@ def move(connection: Connection, former: Mapping[str, str]) -> None:
 
     An id that has results already keeps its own, and those of the old id stay under the old one.
     """
+    one_writer(connection)
     for old, new in pending(connection, former).items():
         for column in _ID_COLUMNS:
-            connection.execute(sa.update(column.table).where(column == old).values({column.name: new}))
+            changed = {"revision": meta.next_revision(connection)} if column.table is results else {}
+            connection.execute(sa.update(column.table).where(column == old).values({column.name: new, **changed}))
         for group in groups.open_groups(connection):
             keys, told = (tuple(_renamed(name, old, new) for name in names) for names in (group.alert_keys, group.told_members))
             if (keys, told) != (group.alert_keys, group.told_members):

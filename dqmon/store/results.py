@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from dqmon.core.result import ResultRecord
 from dqmon.core.verdict import Severity, Verdict
+from dqmon.store import meta
 from dqmon.store.schema import Choice, Instant, JsonText, SafeText, TextTuple, metadata, safe_text
 from dqmon.store.writes import Row, chunks, one_writer
 
@@ -69,8 +70,11 @@ results = sa.Table(
     sa.Column("is_current", sa.Boolean, nullable=False, comment="the newest version; never of an ad-hoc run"),
     sa.Column("committed_at", Instant, nullable=False),
     sa.Column("lateness_s", sa.Double, nullable=False, comment="from scheduled_at to measured_at; less than 0 when the clock went back"),
+    sa.Column("revision", sa.BigInteger, nullable=False, comment="the number of the commit that wrote the row last; it only grows"),
     sa.Index(None, "check_id", "scheduled_at"),
     sa.Index(None, "run_id"),
+    sa.Index(None, "revision", "id"),
+    sa.Index(None, "dataset", "day"),
 )
 sa.Index(
     "uq_dq_results_slot",
@@ -80,7 +84,7 @@ sa.Index(
     postgresql_where=~results.c.is_ad_hoc,
 )
 
-_OURS = ("day", "version", "is_current", "committed_at", "lateness_s")
+_OURS = ("day", "version", "is_current", "committed_at", "lateness_s", "revision")
 _FIELDS = [column for column in results.c if column.name not in _OURS]
 _NAMES = [column.name for column in _FIELDS]
 _VALUES = attrgetter(*_NAMES)
@@ -95,6 +99,7 @@ def add(connection: Connection, records: Sequence[ResultRecord], committed_at: d
     judged again in another slot gets version + 1, and only the newest version stays `is_current`.
     """
     one_writer(connection)
+    written = {"committed_at": committed_at, "revision": meta.next_revision(connection)} if records else {}
     recorded = _recorded_slots(connection, records)
     known = _versions(connection, records)
     rows: list[Row] = []
@@ -111,12 +116,12 @@ def add(connection: Connection, records: Sequence[ResultRecord], committed_at: d
             if record.partition_start is not None:
                 known[key] = (version + 1, [safe_text(record.id)])
         outdated += current
-        rows.append(_row(record) | {"version": version + 1, "is_current": not record.is_ad_hoc, "committed_at": committed_at})
+        rows.append(_row(record) | {"version": version + 1, "is_current": not record.is_ad_hoc} | written)
         added.append(record)
     if rows:
         connection.execute(sa.insert(results), rows)
     for part in chunks(outdated):
-        connection.execute(sa.update(results).where(results.c.id.in_(part)).values(is_current=False))
+        connection.execute(sa.update(results).where(results.c.id.in_(part)).values(is_current=False, revision=written["revision"]))
     return tuple(added)
 
 

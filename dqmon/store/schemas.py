@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -13,7 +13,7 @@ from dqmon.store.schema import Instant, JsonText, SafeText, big_id, metadata, sa
 from dqmon.store.writes import chunks, one_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -48,36 +48,31 @@ class Snapshot:
 
 def accepted(connection: Connection, tables: Collection[TableRef]) -> dict[TableRef, tuple[Column, ...]]:
     """The columns accepted last of each table; a table of which none were accepted is left out."""
-    s = schemas.c
-    named = {(safe_text(table.warehouse), safe_text(table.dataset)): table for table in tables}
-    found: dict[TableRef, tuple[Column, ...]] = {}
-    for part in chunks(sorted({dataset for _, dataset in named})):
-        statement = sa.select(s.warehouse, s.dataset, s.columns).where(s.dataset.in_(part), s.accepted_at.is_not(None))
-        for warehouse, dataset, columns in connection.execute(statement.order_by(s.accepted_at, s.id)):
-            if (warehouse, dataset) in named:
-                found[named[warehouse, dataset]] = _columns(columns)
-    return found
+    return _last(connection, tables, schemas.c.accepted_at.is_not(None), schemas.c.accepted_at)
 
 
-def record(connection: Connection, table: TableRef, columns: tuple[Column, ...], at: datetime) -> bool:
-    """Keeps the columns when they differ from the newest snapshot; True when they were kept.
+def record(connection: Connection, found: Mapping[TableRef, tuple[Column, ...]], at: datetime) -> frozenset[TableRef]:
+    """Keeps the columns of each table where they differ from its newest snapshot; returns the tables whose were kept.
 
     The first snapshot of a table is accepted at once (by FIRST_RUN): it is the baseline.
     """
     one_writer(connection)
-    last = newest(connection, table)
-    if last is not None and last.columns == columns:
-        return False
-    row = {
-        "warehouse": table.warehouse,
-        "dataset": table.dataset,
-        "columns": [asdict(column) for column in columns],
-        "recorded_at": at,
-        "accepted_at": None if last else at,
-        "accepted_by": None if last else FIRST_RUN,
-    }
-    connection.execute(sa.insert(schemas), [row])
-    return True
+    known = _last(connection, found)
+    rows = [
+        {
+            "warehouse": table.warehouse,
+            "dataset": table.dataset,
+            "columns": [asdict(column) for column in columns],
+            "recorded_at": at,
+            "accepted_at": None if table in known else at,
+            "accepted_by": None if table in known else FIRST_RUN,
+        }
+        for table, columns in found.items()
+        if known.get(table) != columns
+    ]
+    if rows:
+        connection.execute(sa.insert(schemas), rows)
+    return frozenset(table for table, columns in found.items() if known.get(table) != columns)
 
 
 def accept(connection: Connection, table: TableRef, at: datetime, by: str) -> Snapshot | None:
@@ -104,6 +99,20 @@ def newest(connection: Connection, table: TableRef) -> Snapshot | None:
         sa.select(s.columns, s.recorded_at, s.accepted_at, s.accepted_by).where(_is(table)).order_by(s.id.desc()).limit(1)
     ).first()
     return None if row is None else Snapshot(_columns(row.columns), row.recorded_at, row.accepted_at, row.accepted_by)
+
+
+def _last(
+    connection: Connection, tables: Collection[TableRef], which: sa.ColumnElement[bool] | None = None, *order: sa.ColumnElement[Any]
+) -> dict[TableRef, tuple[Column, ...]]:
+    """The columns of the last snapshot of each table, of those that `which` means, by `order` and then by when they were kept."""
+    s = schemas.c
+    named = {(safe_text(table.warehouse), safe_text(table.dataset)): table for table in tables}
+    found: dict[tuple[str, str], Json] = {}
+    for part in chunks(sorted({dataset for _, dataset in named})):
+        statement = sa.select(s.warehouse, s.dataset, s.columns).where(s.dataset.in_(part), sa.true() if which is None else which)
+        for warehouse, dataset, columns in connection.execute(statement.order_by(*order, s.id)):
+            found[warehouse, dataset] = columns
+    return {table: _columns(found[place]) for place, table in named.items() if place in found}
 
 
 def _is(table: TableRef) -> sa.ColumnElement[bool]:

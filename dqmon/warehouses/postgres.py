@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from pydantic import SecretStr, field_validator
 
-from dqmon.core.capabilities import Capabilities
+from dqmon.core.capabilities import Capabilities, Said
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
 from dqmon.core.options import WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryFailed, QueryTimeout, TableMissing, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
-from dqmon.warehouses.base.postgres_catalogue import CONSTRAINTS, DISTINCT, table_facts
-from dqmon.warehouses.base.postgres_changes import COUNTERS, LEAVES, counters_proof
+from dqmon.warehouses.base.postgres_catalogue import LEAVES, RELATIONS, WORTH_DISTINCT, Relation, leaves, relation
 from dqmon.warehouses.base.postgres_grants import script
+from dqmon.warehouses.base.postgres_powers import POWERS, in_words
 from dqmon.warehouses.base.session import one_line, refused
+from dqmon.warehouses.base.writer import Place, SqlWriter
 
 RECYCLE_S = 1_800
 """Seconds after which a pooled connection is opened anew: less than the idle limits of usual proxies."""
@@ -35,9 +37,6 @@ DROP_AFTER_S = 2.0
 _SAME_EVERYWHERE = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres"
 """What server and role may set otherwise, so that conditions would mean other rows, and moments be written in another way; `options`
 in the URL come after it."""
-
-LARGE = 100_000
-"""Estimated rows from which on the planner may choose by distinct values; of smaller tables they are not looked up."""
 
 _GROUPS = {
     **dict.fromkeys(("int2", "int4", "int8"), TypeGroup.INTEGER),
@@ -83,15 +82,12 @@ class PostgresSession(SqlSession):
         "from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid "
         "join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_type t on t.oid = a.atttypid "
         "left join pg_catalog.pg_type b on b.oid = t.typbasetype left join pg_catalog.pg_collation l on l.oid = a.attcollation "
-        # As text: a parameter without a type would become a `name`, cut off after 63 bytes, and find another table.
-        "where cast(c.relname as text) in :names and n.nspname = cast(:schema as text) "
+        "where c.relname in :names and n.nspname = cast(:schema as text) "
         "and coalesce(cast(:catalog as text), current_database()) = current_database() "
         "and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'v', 'm', 'f', 'p') order by c.relname, a.attnum"
     )
 
-    def __init__(self, connection: sa.Connection, warehouse: Postgres) -> None:
-        super().__init__(connection, warehouse)
-        self._plain: set[TableRef] = set()
+    clock_sql = "select pg_catalog.clock_timestamp()"
 
     def announce(self, tables: Iterable[TableRef]) -> None:
         """As every session's; PostgreSQL takes no NUL in a text, so that no table has one in its name."""
@@ -103,9 +99,9 @@ class PostgresSession(SqlSession):
             raise TableMissing(f"there is no table {table.dataset!r}")
         return super().columns(table)
 
-    def place(self, table: TableRef) -> dict[str, str | None]:
-        """The parameters of the catalogue's statements about one table."""
-        return {"catalog": table.catalog, "schema": table.schema or self.default_schema, "name": table.name}
+    def powers(self) -> tuple[str, ...]:
+        """By its attributes, its memberships, its rights and what it owns."""
+        return in_words(self._rows(sa.text(POWERS), {}, self.timeout_s))
 
     def unchanged_proof(self, table: TableRef) -> str | None:
         """By the counters of inserted, updated and deleted rows, the file that holds the table, and when counting began.
@@ -114,28 +110,23 @@ class PostgresSession(SqlSession):
         a busy or idle client (https://www.postgresql.org/docs/current/monitoring-stats.html): a change in the last seconds
         before a run may be seen by the next one.
         """
-        rows = self._rows(sa.text(COUNTERS), self.place(table), self.timeout_s)
-        if rows:
-            self._plain.add(table)
-        return counters_proof(rows[0]) if rows else None
-
-    def fragments(self, table: TableRef) -> tuple[Fragment, ...]:
-        """The leaf partitions, if all of them are plain tables that may be read alone."""
-        if table in self._plain:
-            return ()
-        rows = self._rows(sa.text(LEAVES), self.place(table), self.timeout_s)
-        if not all(is_readable for *_, is_readable in rows):
-            return ()
-        return tuple(Fragment(f"{schema}.{name}", (schema, name), counters_proof(counters)) for schema, name, *counters, _ in rows)
+        known = self._relation(table)
+        return known.proof if known else None
 
     def facts(self, table: TableRef) -> TableFacts:
         """By the constraints of plain and partitioned tables; numbers of distinct values of large ones only."""
-        rows = self._rows(sa.text(CONSTRAINTS), self.place(table), self.timeout_s)
-        found = table_facts(rows[0]) if rows else NOTHING_KNOWN
-        if (found.about_rows or 0) < LARGE:
-            return found
-        distinct = self._rows(sa.text(DISTINCT), self.place(table), self.timeout_s)
-        return replace(found, about_distinct={name: int(count) for name, count in distinct})
+        known = self._relation(table)
+        return known.facts if known else NOTHING_KNOWN
+
+    def fragments(self, table: TableRef) -> tuple[Fragment, ...]:
+        """The leaf partitions, if all of them are plain tables that may be read alone."""
+        known = self._relation(table)
+        return leaves(self.told("leaves", table, partial(self.rows_of, LEAVES))) if known and known.is_partitioned else ()
+
+    def _relation(self, table: TableRef) -> Relation | None:
+        """None of views and foreign tables, and of a table that somebody holds exclusively."""
+        rows = self.told("relations", table, partial(self.rows_of, RELATIONS, large=WORTH_DISTINCT))
+        return relation(rows[0]) if rows else None
 
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """The group follows the type's name, a domain's base type; a collation stands in the type when texts that differ may be equal."""
@@ -190,28 +181,46 @@ class Postgres(SqlWarehouse):
     Options = PostgresOptions
     standard_schema = "public"
     was_run = "PostgreSQL 18, in all tests."
+    example = MappingProxyType({"url": "postgresql://dqmon@db.example.com:5432/shop"})
     # https://www.postgresql.org/docs/current/limits.html: 1,664 result columns, 65,535 parameters.
-    capabilities = Capabilities(max_expressions=1_000, max_parameters=60_000, key_ways=frozenset(("copies",)), grammar="postgres")
+    capabilities = Capabilities(
+        max_expressions=1_000,
+        max_parameters=60_000,
+        key_ways=frozenset(("copies",)),
+        has_samples=True,
+        grammar="postgres",
+        # https://www.postgresql.org/docs/current/catalog-pg-class.html, https://www.postgresql.org/docs/current/monitoring-stats.html
+        row_count=Said(is_exact=False, because="each transaction sees rows of its own, and reltuples is what the last ANALYZE estimated"),
+        last_change=Said(is_exact=False, because="PostgreSQL counts changes and keeps no time of them"),
+    )
 
     def create_engine(self) -> sa.Engine:
         """A pool of at most `max_connections`, each tested before use."""
+        reading = {"execution_options": {"postgresql_readonly": True}, "pool_size": self.max_connections}
+        return self._engine_with("-c default_transaction_read_only=on", {"cursor_factory": _one_statement_cursor()}, **reading)
+
+    def writer(self, schema: str, instance: str) -> SqlWriter:
+        """Rows go to the server in a pipeline."""
+        engine = self._engine_with(f"-c statement_timeout={round(self.timeout_s * 1000)}", {}, pool_size=1)
+        return SqlWriter(Place(engine, schema, instance, self.connect_error))
+
+    def _engine_with(self, settings: str, arguments: dict[str, Any], **more: Any) -> sa.Engine:
         url = sa.make_url(self.options.url.get_secret_value()).set(drivername="postgresql+psycopg")
         given = url.query.get("options", "")
         return sa.create_engine(
             url,
-            pool_size=self.max_connections,
             max_overflow=0,
             pool_timeout=self.options.connect_timeout,
             pool_pre_ping=True,
             pool_recycle=RECYCLE_S,
             hide_parameters=True,
-            execution_options={"postgresql_readonly": True},
             connect_args={
                 "application_name": "dqmon",
                 "connect_timeout": self.options.connect_timeout,
-                "options": f"{_SAME_EVERYWHERE} {given} -c default_transaction_read_only=on -c standard_conforming_strings=on",
-                "cursor_factory": _one_statement_cursor(),
-            },
+                "options": f"{_SAME_EVERYWHERE} {given} {settings} -c standard_conforming_strings=on",
+            }
+            | arguments,
+            **more,
         )
 
     def session(self, connection: sa.Connection) -> PostgresSession:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from dqmon.core.capabilities import Capabilities
+from dqmon.core.capabilities import Capabilities, Said
 from dqmon.core.facts import ColumnFacts, TableFacts, UniqueKey
 from dqmon.core.options import ProjectPath, WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
@@ -151,6 +152,7 @@ class Sqlite(SqlWarehouse):
     Options = SqliteOptions
     standard_schema = "main"
     was_run = "SQLite itself, in all tests."
+    example = MappingProxyType({"path": "data/app.db"})
     # https://sqlite.org/limits.html: 2,000 columns, 32,766 parameters.
     capabilities = Capabilities(
         max_expressions=1_000,
@@ -160,6 +162,8 @@ class Sqlite(SqlWarehouse):
         has_typed_timestamps=False,
         has_typed_columns=False,
         grammar="sqlite",
+        row_count=Said(is_exact=False, because="SQLite keeps no number of rows"),
+        last_change=Said(is_exact=False, because="the file's time is that of its last change of any table"),
     )
 
     def create_engine(self) -> sa.Engine:

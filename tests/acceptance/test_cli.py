@@ -96,6 +96,7 @@ def test_json_is_the_whole_of_stdout_and_the_output_file_takes_it(dqmon: Dqmon, 
     assert (found["schema_version"], found["exit_code"]) == (1, 1)
     assert found["summary"] | {"statements": 0} == {
         "checks": 6, "results": 6, "pass": 3, "warn": 1, "fail": 1, "error": 0, "skipped": 1, "datasets": 2, "statements": 0, "reused": 0,
+        "credits": {},
     }  # fmt: skip
     bad = next(item for item in found["results"] if item["check_id"] == BAD)
     assert bad["observed"] == {"value": 2, "unit": "rows", "ratio": 0.5, "rows_tested": 4}

@@ -16,10 +16,9 @@ from dqmon.__main__ import main  # its import sets the garbage collector as the 
 from dqmon.app import App
 from dqmon.config.project import load_project
 from dqmon.core.selector import Selector
-from dqmon.engine.judge import Task
+from dqmon.engine.judge import Task, asked_by
 from dqmon.engine.means import Means
 from dqmon.engine.planning import compile_with, look_up, scans
-from dqmon.engine.run import all_requests
 
 
 def peak_mb() -> float:
@@ -43,17 +42,18 @@ def report() -> dict[str, float]:
         (warehouse,) = environment.warehouses.values()
         now = environment.clock()
         before = time.process_time()
-        asked = all_requests([Task(check, now) for check in app.select(Selector())])
+        asked = asked_by([Task(check, now) for check in app.select(Selector())])
         closed = peak_mb()
         with warehouse.open() as session:
             engine = peak_mb() - closed
             known = look_up(warehouse, session, asked, Means(lambda: now, environment.new_id, ways=environment.ways))
         looked_up = time.process_time()
-        compiled = [compile_with(scan, known.columns, warehouse, now) is not None for scan in scans(warehouse, asked)]
+        scanned = [request for request in asked if request not in known.told]
+        compiled = [compile_with(scan, known.columns, warehouse, now) for scan in scans(warehouse, scanned)]
         planned = time.process_time()
     return {
         "checks": len(app.project.checks),
-        "statements": sum(compiled),
+        "statements": len(compiled),
         "failures": len(known.failures),
         "read_s": read - started,
         "look_up_s": looked_up - before,

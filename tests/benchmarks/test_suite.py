@@ -60,7 +60,7 @@ def truth(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, lis
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table counts as large, so that all rewrites are worth their statements."""
     monkeypatch.setattr("dqmon.engine.ways.way.LARGE", 1)
-    monkeypatch.setattr("dqmon.warehouses.postgres.LARGE", 1)
+    monkeypatch.setattr("dqmon.warehouses.postgres.WORTH_DISTINCT", 1)
 
 
 @pytest.mark.usefixtures("large")

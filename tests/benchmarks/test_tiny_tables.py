@@ -159,9 +159,7 @@ def profiled(work: Callable[[], None]) -> None:
     rows = stats.stats  # type: ignore[attr-defined]  # not in the stubs
     total = stats.total_tt  # type: ignore[attr-defined]
     names = {
-        "columns": ("session.py", "columns"),
-        "proofs": ("planning.py", "_proofs"),
-        "facts": ("planning.py", "_facts"),
+        "looking up": ("planning.py", "look_up"),
         "planning": ("plan.py", "plan"),
         "building statements": ("compile.py", "compile_scan"),
         "texts of statements": ("text.py", "literal_sql"),

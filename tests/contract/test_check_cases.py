@@ -53,8 +53,8 @@ class Place:
 
     def __init__(self, engine: Engine, location: str) -> None:
         self.kind = engine.kind
-        self.schema = engine.schema
         self.warehouse = engine.warehouse("w", location)
+        self.schema = self.warehouse.default_schema
 
     def table(self, name: str) -> TableRef:
         return TableRef("w", None, self.schema, name)

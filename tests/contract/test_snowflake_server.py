@@ -5,17 +5,23 @@ Skipped where the stand-in's own environment is not there (tests/fakes/snowflake
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from engines import engine
 from snowflake_stand_in import PYTHON, stand_in
 
+from dqmon.app import open_app
 from dqmon.core.registry import Registry
+from dqmon.core.selector import Selector
 from dqmon.core.table import TableRef
 from dqmon.errors import ConnectFailed, QueryTimeout, TableMissing, UnsafeSql
 from dqmon.sql.tables import NamedTable
@@ -105,3 +111,50 @@ def test_key_pairs_sign_in_and_other_secrets_do_not(keys: tuple[Path, Path]) -> 
         with pytest.raises(ConnectFailed, match=r"account ACME-EU1 as dqmon.*JWT token is invalid.*DESC USER") as refused, wrong.open():
             pass
         assert "no key" not in str(refused.value)
+
+
+def test_statements_have_ids_and_the_server_a_clock(port: int) -> None:
+    with closing(warehouse(port)) as found, found.open() as session:
+        session.fetch(sa.select(sa.literal(1)), 10)
+        first = session.spent.statement_id
+        session.fetch(sa.select(sa.literal(1)), 10)
+        assert first, "without its id a statement's cost is never attributed"
+        assert session.spent.statement_id != first
+        assert abs(session.clock() - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_advice_comes_from_the_settings_of_the_warehouse(port: int) -> None:
+    with closing(warehouse(port, warehouse="FAKESNOW_WAREHOUSE")) as found, found.open() as session:
+        assert session.advice() == (
+            "warehouse FAKESNOW_WAREHOUSE bills 600 s of idle time: ALTER WAREHOUSE FAKESNOW_WAREHOUSE SET AUTO_SUSPEND = 60",
+        )
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(3, "pass"), (11, "fail")])
+def test_the_documented_check_reads_a_data_metric_function(port: int, tmp_path: Path, value: int, verdict: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "snowflake.md").read_text(encoding="utf-8")
+    (example,) = [block.split("```")[0] for block in page.split("```yaml\n") if "null_emails_by_dmf" in block.split("```")[0]]
+    results = "snowflake.local.data_quality_monitoring_results"
+    with engine("snowflake").writer(f"{port}/SNOWFLAKE") as execute:
+        execute("create schema if not exists local")
+        execute(
+            f"create or replace table {results} (measurement_time timestamp_ltz, table_database varchar, table_schema varchar, "
+            "table_name varchar, metric_name varchar, argument_names array, value variant)"
+        )
+        for column, age_h, found in (("EMAIL", 1, value), ("EMAIL", 2, 99), ("EMAIL", 30, 99), ("PHONE", 0, 99)):
+            execute(
+                f"insert into {results} select dateadd(hour, -{age_h}, current_timestamp()), 'SHOP', 'ANALYTICS', 'ORDERS', "
+                f"'NULL_COUNT', array_construct('{column}'), {found}::variant"
+            )
+    with engine("snowflake").writer(f"{port}/SHOP") as execute:
+        execute("create schema if not exists analytics")
+        execute("create or replace table analytics.orders (email varchar)")
+    for folder in ("config", "checks"):
+        (tmp_path / folder).mkdir()
+    options = {"type": "snowflake", "account": "A", "user": "U", "token": "t", "host": "127.0.0.1", "port": port, "protocol": "http"}
+    settings = {"version": 1, "warehouses": {"snow": options | {"database": "shop"}}}
+    (tmp_path / "config" / "dqmon.yaml").write_text(json.dumps(settings))
+    (tmp_path / "checks" / "orders.yaml").write_text(example)
+    with open_app(str(tmp_path / "config" / "dqmon.yaml")) as app:
+        (result,) = app.check(Selector(), None, alerts=False).records
+    assert (result.verdict, Decimal(str(result.observed_value))) == (verdict, Decimal(value)), result.reason

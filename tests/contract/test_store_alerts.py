@@ -85,10 +85,10 @@ def test_schemas_are_kept_when_they_change_and_compared_when_accepted(database: 
     other = replace(ORDERS, schema="Shop")
     with database.write() as connection:
         assert schemas.accept(connection, ORDERS, T, "anna") is None
-        assert schemas.record(connection, ORDERS, one, T)
-        assert not schemas.record(connection, ORDERS, one, T + HOUR)
+        assert schemas.record(connection, {ORDERS: one}, T) == {ORDERS}
+        assert not schemas.record(connection, {ORDERS: one}, T + HOUR)
         assert schemas.accepted(connection, [ORDERS, other]) == {ORDERS: one}, "the first one is the baseline"
-        assert schemas.record(connection, ORDERS, two, T + DAY)
+        assert schemas.record(connection, {ORDERS: two}, T + DAY) == {ORDERS}
         assert schemas.accepted(connection, [ORDERS]) == {ORDERS: one}
         assert schemas.newest(connection, ORDERS) == schemas.Snapshot(two, T + DAY, None, None)
         assert schemas.accept(connection, ORDERS, T + DAY, "anna") == schemas.Snapshot(two, T + DAY, T + DAY, "anna")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 
 from dqmon.core.facts import TableFacts
 from dqmon.core.table import TableRef
@@ -175,3 +176,32 @@ def test_duckdb_facts_of_many_tables_cost_little_each(tmp_path: Path) -> None:
         taken = (time.perf_counter() - started) / count
     print(f"facts of {count} DuckDB tables: {taken * 1000:.3f} ms each (goal 0.3)")
     assert taken < 0.003, f"{taken * 1000:.1f} ms a table: is the catalogue listed for each table again?"
+
+
+def test_duckdb_estimates_count_deleted_rows(tmp_path: Path) -> None:
+    """Why `Capabilities.row_count` is not exact there; a DuckDB that is exact is noticed here."""
+    with duckdb.connect(str(tmp_path / "d.duckdb")) as connection:
+        connection.execute("create table t as select range as a from range(300000)")
+        connection.execute("delete from t where a % 3 = 0")
+    warehouse = Duckdb("d", DuckdbOptions(path=str(tmp_path / "d.duckdb")))
+    with warehouse.open() as session:
+        found = session.facts(TableRef("d", None, "main", "t"))
+    assert (found.rows, found.about_rows) == (None, 300_000)
+    assert not Duckdb.capabilities.row_count.is_exact
+
+
+@pytest.mark.parametrize(("count", "at_most"), [(14, 14), (15, 1), (200, 1)])
+def test_duckdb_columns_of_announced_tables(tmp_path: Path, count: int, at_most: int) -> None:
+    """Few are looked up one by one; from so many on all columns are read at once."""
+    with duckdb.connect(str(tmp_path / "d.duckdb")) as connection:
+        for number in range(count):
+            connection.execute(f'create table "T{number}" (a integer, "B b" varchar not null)')
+    warehouse = Duckdb("d", DuckdbOptions(path=str(tmp_path / "d.duckdb")))
+    statements: list[str] = []
+    with warehouse.open() as session:
+        sa.event.listen(session.connection, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        tables = [TableRef("d", None, "main", f"t{number}") for number in range(count)]
+        session.announce(tables)
+        assert {tuple(column.name for column in session.columns(table)) for table in tables} == {("a", "B b")}
+    assert len(statements) == at_most
+    warehouse.close()

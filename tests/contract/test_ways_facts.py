@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 from dqmon.core.measurement import MetricRequest, Partition
 from dqmon.core.table import TableRef
 from dqmon.engine.means import Means
-from dqmon.engine.measure import Measured, measure
+from dqmon.engine.measure import measure
+from dqmon.engine.measured import Measured
 from dqmon.engine.ways import WAYS
 from dqmon.sql import metrics as m
-from dqmon.sql.metrics.statistics import DistinctCount, DistinctRatio, NullRatio
+from dqmon.sql.metrics.distinct import DistinctCount, DistinctRatio
+from dqmon.sql.metrics.statistics import NullRatio
 from dqmon.warehouses.duckdb import Duckdb, DuckdbOptions
 
 AT = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)

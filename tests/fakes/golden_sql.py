@@ -183,9 +183,11 @@ class Golden:
 
     def _compiled(self, scan: Scan) -> CompiledScan | errors.WarehouseError:
         try:
-            return compile_scan(scan, self.columns, self.columns, self.warehouse.capabilities, AT)
+            found = compile_scan(scan, self.columns, self.columns, self.warehouse.capabilities, AT)
+            found.statement.compile(dialect=self.warehouse.dialect)
         except errors.WarehouseError as e:
             return e
+        return found
 
     def _shown(self, found: CompiledScan | errors.WarehouseError) -> str:
         if isinstance(found, errors.WarehouseError):

@@ -176,7 +176,7 @@ def test_an_error_never_resolves_a_data_alert(world: World) -> None:
         found = {str(alert.key): alert.state for alert in alerts.open_alerts(connection)}
     assert found == {
         "main.orders.completeness.ref": AlertState.FIRING,
-        "main.orders.completeness.ref#error": AlertState.FIRING,
+        "warehouse:main#error": AlertState.FIRING,
     }
 
 

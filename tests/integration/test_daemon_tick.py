@@ -42,6 +42,7 @@ class World:
             purge=lambda now: self.note("purge"),
             refresh=lambda: self.note("refresh", answer=self.refreshed),
             close=lambda: self.note("close"),
+            attribute=lambda now: self.note("attribute"),
         )
         self.scheduler: Scheduler | None = None
 
@@ -187,7 +188,7 @@ def test_refresh_swaps_the_setup_hourly_and_purging_is_daily(world):
     world.refreshed = world.setup(timed("found"))
     world.at(0)
     assert world.at(600) == [("purge",)]
-    assert world.at(3_600) == [("refresh",)]
+    assert world.at(3_600) == [("attribute",), ("refresh",)]
     world.at(3_601)
     with world.database.read() as c:
         assert {row.check_id for row in c.execute(sa.select(slots.slots))} == {"found.check1", "found.check2"}

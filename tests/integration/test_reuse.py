@@ -186,3 +186,10 @@ def test_a_truncated_and_refilled_table_is_scanned_again(world: World) -> None:
     world.check()
     world.run("truncate table orders" if "postgres" in (world.root / "config/dqmon.yaml").read_text() else "delete from orders")
     assert {r.type for r in world.check().records if r.verdict is Verdict.FAIL} == {"row_count", "freshness"}
+
+
+def test_what_another_version_of_dqmon_measured_is_measured_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.check()
+    monkeypatch.setattr("dqmon.engine.planning.version", lambda: "another one")
+    assert world.check().reused == 0
+    assert world.check().reused == 6

@@ -36,7 +36,7 @@ from dqmon.core.table import TableRef
         (check("freshness", column="t", deadline="07:00", event_column="u"), "write two checks"),
         (check("freshness", column="t", deadline="07:00", days=[]), "days is empty"),
         (check("freshness", column="t", deadline="07:00", calendar="Narnia"), "there is no calendar 'Narnia'"),
-        (check("freshness", column="metadata", fail_after="1h"), "column: metadata is not offered"),
+        (check("freshness", column="metadata", event_column="t", fail_after="1h"), "column: metadata has no event_column:"),
         (check("relationship", column="x", to={"dataset": "b"}), "to: no column is given"),
         (check("relationship", columns=["x", "y"], to={"dataset": "b", "column": "z"}), "2 columns here and 1 in to:"),
         (check("relationship", column="x", to={"dataset": "b", "column": "z", "warehouse": "else"}), "write its schema, too: schema.b"),

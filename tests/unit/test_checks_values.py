@@ -21,7 +21,7 @@ from dqmon.core.threshold import parse_threshold
 from dqmon.core.verdict import Unit, Verdict
 from dqmon.errors import QueryFailed
 from dqmon.sql.metrics import BrokenConditionCount, ReturnedRows, ReturnedValue, RowCount, statistic
-from dqmon.sql.metrics.statistics import as_number
+from dqmon.sql.metrics.numbers import as_number
 
 WORDS = ("min", "max", "sum", "avg", "stddev", "median", "distinct_count", "distinct_ratio", "null_ratio")
 

@@ -63,6 +63,7 @@ def test_the_document_has_the_contract_s_keys_and_counts() -> None:
     assert list(found) == ["schema_version", "run_id", "started_at", "finished_at", "exit_code", "summary", "results"]
     assert found["summary"] == {
         "checks": 2, "results": 3, "pass": 1, "warn": 0, "fail": 1, "error": 0, "skipped": 1, "datasets": 1, "statements": 3, "reused": 0,
+        "credits": {},
     }  # fmt: skip
     assert (found["exit_code"], found["started_at"]) == (1, "2013-02-09T13:00:00Z")
     assert list(found["results"][0]) == [

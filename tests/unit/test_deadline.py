@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from dqmon.errors import WarehouseError
 from dqmon.warehouses.base.deadline import Deadline, Watch
 
 WAIT_S = 20.0
@@ -82,3 +83,23 @@ def test_many_statements_are_kept_by_one_thread() -> None:
     for _ in range(200):
         with watch.over(Deadline((600.0, lambda: None))):
             assert keepers() <= before + 1
+
+
+def test_what_is_called_off_is_stopped_at_once_again_and_again_until_it_ends() -> None:
+    watch, calls = Watch(), []
+    third = threading.Event()
+
+    def cancel() -> None:
+        calls.append("cancel")
+        if len(calls) == 3:
+            third.set()
+        raise OSError("nobody listens yet")
+
+    deadline = Deadline((600.0, cancel), (601.0, lambda: calls.append("shut")))
+    with watch.over(deadline):
+        watch.stop()
+        assert third.wait(WAIT_S), "it was not tried again"
+    assert deadline.is_called_off
+    assert set(calls) == {"cancel"}, "the harder stop is for what has passed its limit"
+    with pytest.raises(WarehouseError, match="dqmon is stopping"), watch.over(Deadline()):
+        pytest.fail("a statement was let in")

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HAND_PAGES = ("index", "writing-checks", "configuration", "daemon", "extending")
+HAND_PAGES = ("index", "writing-checks", "configuration", "cost", "daemon", "extending")
 
 
 @pytest.fixture(scope="module")

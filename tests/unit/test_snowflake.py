@@ -69,17 +69,19 @@ def test_a_password_is_warned_of(caplog):
 
 
 def test_statements_go_with_their_tag_and_limit():
-    from dqmon.warehouses.snowflake import SnowflakeSession, _execute
+    from dqmon.warehouses.base.snowflake_session import SnowflakeSession
+    from dqmon.warehouses.snowflake import _execute
 
     info: dict[str, object] = {}
     connection = SimpleNamespace(info=info, connection=SimpleNamespace(driver_connection=None))
     session = SnowflakeSession(connection, KIND("snow", options()))
     session._dataset = "analytics.orders"
+    session.labels = {"instance": "prod", "run": "01kabc"}
     session.prepare(1.2)
     calls = []
     cursor = SimpleNamespace(execute=lambda *given, **more: calls.append((*given, more["_statement_params"])))
     assert _execute(cursor, "select 1", {}, SimpleNamespace(root_connection=connection))
-    tag = '{"app":"dqmon","warehouse":"snow","dataset":"analytics.orders"}'
+    tag = '{"app":"dqmon","instance":"prod","run":"01kabc","warehouse":"snow","dataset":"analytics.orders"}'
     assert calls == [("select 1", {}, {"QUERY_TAG": tag, "STATEMENT_TIMEOUT_IN_SECONDS": 2})]
 
 
@@ -112,7 +114,7 @@ def test_rows_of_the_catalogue():
 
 def prepared(*rows: tuple[object, ...], token: object = 5, **more: object):
     """A session that is given rows of the catalogue, and a token, in place of a server."""
-    from dqmon.warehouses.snowflake import SnowflakeSession
+    from dqmon.warehouses.base.snowflake_session import SnowflakeSession
 
     class Recorded(SnowflakeSession):
         asked: list[str]
@@ -227,6 +229,6 @@ def test_the_command_prints_them(tmp_path, monkeypatch, capsys):
         assert run(words) == 0
         assert 'GRANT USAGE ON SCHEMA "SHOP"."SALES" TO ROLE "DQMON";' in capsys.readouterr().out
     assert run(["grants", "main"]) == 2
-    assert "no list of rights for sqlite" in capsys.readouterr().err
+    assert "a sqlite warehouse has no roles" in capsys.readouterr().err
     assert run(["grants", "nope"]) == 2
     assert "there is no warehouse 'nope'; there is snow" in capsys.readouterr().err

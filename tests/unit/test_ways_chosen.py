@@ -1,9 +1,8 @@
-"""When the ways by least and greatest value and by distinct values are taken, and what they ask for (each proved equal in contract)."""
+"""When the way by distinct values is taken, and what it asks for (each proved equal in contract)."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -25,9 +24,8 @@ TABLE = TableRef("w", None, "main", "t")
 COLUMNS = tuple(Column(group.value, group.value, group, True, place) for place, group in enumerate(TypeGroup, 1))
 COLUMNAR, ROWWISE = Capabilities(is_columnar=True), Capabilities()
 REGEX = m.InvalidPatternCount("text", pattern="^a")
-RANGE = m.InvalidRangeCount("integer", min=Decimal(1))
 PAST = Partition("date", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
-ENDS, COUNTS, SAMPLES = "broken_extremes", "count_by_value", "sampled_values"
+COUNTS, SAMPLES = "count_by_value", "sampled_values"
 
 
 def question(metric: Any, caps: Capabilities = COLUMNAR, rows: int = LARGE, distinct: int | None = None, **request: Any) -> Question:
@@ -37,7 +35,7 @@ def question(metric: Any, caps: Capabilities = COLUMNAR, rows: int = LARGE, dist
 
 def walked(asked: Question, *found: Any) -> tuple[list[str], Any]:
     """The names of the metrics that the ways ask for one after the other when these are found, and the answer."""
-    walk, names = steps(asked, ("bounds", "intervals", "distinct_values")), []
+    walk, names = steps(asked, ("distinct_values",)), []
     try:
         wanted = next(walk)
         for value in found:
@@ -51,24 +49,6 @@ def walked(asked: Question, *found: Any) -> tuple[list[str], Any]:
 @pytest.mark.parametrize(
     ("asked", "wanted"),
     [
-        (question(RANGE), [ENDS]),
-        (question(RANGE, rows=LARGE - 1), []),
-        (question(RANGE, ROWWISE, distinct=2), []),
-        (question(RANGE, where="x > 1"), []),
-        (question(RANGE, partition=PAST), []),
-        (question(RANGE, Capabilities(is_columnar=True, has_typed_columns=False)), []),
-        (question(m.InvalidRangeCount("timestamp", max="2026-01-01")), [ENDS]),
-        (question(m.InvalidRangeCount("other", max=Decimal(1))), []),
-        (question(m.UnlistedCount("integer", values=("3", "1", "2", "01"))), [ENDS]),
-        (question(m.UnlistedCount("integer", values=("1", "3"))), []),
-        (question(m.UnlistedCount("integer", values=("1", "2", "200.0"))), []),
-        (question(m.UnlistedCount("integer", values=("1", "true"))), []),
-        (question(m.UnlistedCount("decimal", values=("1", "2"))), []),
-        (question(m.ListedCount("integer", values=("-1", "999"))), ["between_extremes"]),
-        (question(m.ListedCount("integer", values=("-1", "x"))), []),
-        (question(m.ListedCount("decimal", values=("-1", "999"))), []),
-        (question(m.ListedCount("date", values=("1900-01-01",))), ["between_extremes"]),
-        (question(m.ListedCount("date", values=("1900-01-01", "never"))), []),
         (question(REGEX), [SAMPLES]),
         (question(REGEX, where="x > 1", partition=PAST), [SAMPLES]),
         (question(REGEX, distinct=FEW), [COUNTS]),
@@ -98,13 +78,11 @@ def test_a_way_is_taken_where_it_pays_and_equal_values_are_judged_alike(asked, w
     assert walked(asked)[0] == wanted
 
 
-def test_broken_ends_leave_a_list_to_its_values_and_many_values_to_the_rows() -> None:
+def test_a_list_is_judged_on_its_values_when_the_sample_has_few_of_them() -> None:
     listed = question(m.UnlistedCount("integer", values=tuple(map(str, range(20)))))
-    assert walked(listed, 0) == ([ENDS], walked(listed, 0)[1])
-    assert walked(listed, 0)[1].value == 0
-    assert walked(listed, 1, FEW + 1) == ([ENDS, SAMPLES], None)
-    names, answer = walked(listed, 1, FEW, 7)
-    assert (names, answer.value) == ([ENDS, SAMPLES, COUNTS], 7)
+    assert walked(listed, FEW + 1) == ([SAMPLES], None)
+    names, answer = walked(listed, FEW, 7)
+    assert (names, answer.value) == ([SAMPLES, COUNTS], 7)
 
 
 def test_a_sample_is_of_the_table_and_asked_for_once() -> None:
@@ -119,11 +97,11 @@ def test_a_sample_is_of_the_table_and_asked_for_once() -> None:
     assert {(r.metric.name, r.where, r.partition) for r in rounds.wanted} == {(COUNTS, "x > 1", PAST), (COUNTS, "y", None)}
 
 
-def test_what_an_engine_has_in_its_statistics_is_asked_for_apart_and_a_column_s_rules_together() -> None:
+def test_a_column_s_rules_are_asked_for_together() -> None:
     by_value = [m.CountByValue(rule) for rule in (REGEX, m.UnlistedCount("text", values=("a",)))]
-    asked = [m.RowCount(), m.BrokenExtremes(RANGE), m.statistic("integer", "min"), m.statistic("text", "distinct_count"), *by_value]
+    asked = [m.RowCount(), m.statistic("integer", "min"), m.statistic("text", "distinct_count"), *by_value]
     scans = plan([MetricRequest(TABLE, metric) for metric in asked], lambda scan: fits(scan, COLUMNAR))
-    assert [(scan.kind.value, len(scan.metrics)) for scan in scans] == [("aggregate", 2), ("extremes", 1), ("grouped", 3)]
+    assert [(scan.kind.value, len(scan.metrics)) for scan in scans] == [("aggregate", 2), ("grouped", 3)]
 
 
 def test_the_values_of_a_rule_inside_a_metric_count_as_parameters() -> None:

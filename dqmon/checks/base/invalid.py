@@ -26,6 +26,7 @@ class ValueRule(DatasetCheck):
     dimension: ClassVar[Dimension] = Dimension.VALIDITY
     unit: ClassVar[Unit] = Unit.ROWS
     allows_percent: ClassVar[bool] = True
+    can_be_sampled: ClassVar[bool] = True
     default_fail_if: ClassVar[str | None] = "> 0"
     adjective: ClassVar[str] = "invalid"
 

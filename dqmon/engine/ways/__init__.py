@@ -10,6 +10,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from dqmon.core.metric_kinds import MetadataMetric
 from dqmon.engine.ways.way import Answer, Question, Steps, Way
 
 if TYPE_CHECKING:
@@ -20,20 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["WAYS", "Answer", "Question", "Steps", "Way", "has_ways", "steps", "wants_facts"]
 
-WAYS = ("catalogue", "footers", "bounds", "intervals", "distinct_values", "ordered", "bitmap", "hashes", "copies")
+WAYS = ("catalogue", "footers", "distinct_values", "ordered", "bitmap", "hashes", "copies")
 """The names of all ways, in the order in which they are tried: files of this folder."""
 
 _METRICS: dict[str, tuple[str, ...]] = {
-    "row_count": ("footers",),
+    "row_count": ("catalogue", "footers"),
     **dict.fromkeys(("missing_count", "non_missing_count"), ("catalogue", "footers", "distinct_values")),
     **dict.fromkeys(("null_ratio", "complete_key_count"), ("catalogue", "footers")),
     **dict.fromkeys(
         ("keyed_rows", "distinct_keys", "surplus_rows", "duplicated_keys"), ("catalogue", "ordered", "bitmap", "hashes", "copies")
     ),
     **dict.fromkeys(("distinct_count", "distinct_ratio"), ("catalogue", "ordered", "bitmap")),
-    "invalid_range_count": ("footers", "bounds", "distinct_values"),
-    "unlisted_count": ("footers", "intervals", "distinct_values"),
-    "listed_count": ("intervals", "distinct_values"),
+    "invalid_range_count": ("footers", "distinct_values"),
+    "unlisted_count": ("footers", "distinct_values"),
+    "listed_count": ("distinct_values",),
     **dict.fromkeys(("invalid_pattern_count", "invalid_format_count", "invalid_length_count"), ("distinct_values",)),
     **dict.fromkeys(("min", "max", "latest_instant", "future_count"), ("footers",)),
 }
@@ -53,7 +54,10 @@ _CHEAP = frozenset(
 
 def wants_facts(request: MetricRequest, caps: Capabilities) -> bool:
     """True when what is certain of the table may save more than looking it up costs, which on a server is about a small grouping."""
-    return caps.is_file or request.metric.name not in _CHEAP
+    metric = request.metric
+    if isinstance(metric, MetadataMetric):
+        return metric.needs_facts
+    return caps.is_file or metric.name not in _CHEAP or (metric.name == "row_count" and caps.row_count.is_exact)
 
 
 def steps(question: Question, allowed: Collection[str]) -> Steps:

@@ -2,8 +2,9 @@
 
 A session tells only of constraints that hold for every row that it can see (`Session.facts`): NOT NULL, primary keys, unique
 constraints and indexes. Keys that are declared but not enforced, as Snowflake's and BigQuery's are, must never be told of.
-What a catalogue estimates (PostgreSQL's reltuples, DuckDB's estimated_size) is never a value: without `count(*)` there is no
-number of rows, and without a scan no newest instant.
+Where it also tells exactly how many rows there are (`TableFacts.rows`), that is their number, unless the table is read anyway
+(`engine.rounds`). What a catalogue estimates (PostgreSQL's reltuples, DuckDB's estimated_size) is never a value: there without
+`count(*)` there is no number of rows.
 
 The proof is of the moment in which the catalogue was read. A constraint cannot be violated between it and the statements of the
 same run; one that is dropped there is like a change between any two statements.

@@ -18,8 +18,9 @@ from dqmon.sql.metrics import CompleteKeyCount, NonMissingCount, RowCount
 if TYPE_CHECKING:
     from dqmon.core.facts import UniqueKey
     from dqmon.sql.metrics.counts import ColumnCount
+    from dqmon.sql.metrics.distinct import DistinctCount
     from dqmon.sql.metrics.keys import KeyedRows
-    from dqmon.sql.metrics.statistics import DistinctCount, NullRatio
+    from dqmon.sql.metrics.statistics import NullRatio
 
 _Count = Generator[tuple[Metric, ...], Mapping[Metric, Value], int]
 

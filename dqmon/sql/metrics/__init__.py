@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dqmon.sql.metrics.catalogue import ColumnList
+    from dqmon.sql.metrics.catalogue import ColumnList, LastChange
     from dqmon.sql.metrics.counts import ColumnCount, InvalidRangeCount, MissingCount, NonMissingCount, RowCount
     from dqmon.sql.metrics.histograms import ColumnHistogram
     from dqmon.sql.metrics.instants import FutureCount, LatestInstant, MaxIngestionDelay
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dqmon.sql.metrics.references import MissingReference
     from dqmon.sql.metrics.rows import Buckets, ComparedColumns, KeyBound, RowHashes, RowSums
     from dqmon.sql.metrics.samples import BrokenRules
-    from dqmon.sql.metrics.shortcuts import BetweenExtremes, BrokenExtremes, CountByValue, SampledValues
+    from dqmon.sql.metrics.shortcuts import CountByValue, SampledValues
     from dqmon.sql.metrics.statistics import Greatest, Least, Sum, statistic
     from dqmon.sql.metrics.texts import InvalidFormatCount, InvalidLengthCount, InvalidPatternCount
     from dqmon.sql.metrics.totals import TotalsByKey
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from dqmon.sql.metrics.written import BrokenConditionCount, ReturnedRows, ReturnedValue
 
 __all__ = [
-    "BetweenExtremes",
     "BrokenConditionCount",
-    "BrokenExtremes",
     "BrokenRules",
     "Buckets",
     "ColumnCount",
@@ -46,6 +44,7 @@ __all__ = [
     "IsOutOfOrder",
     "KeyBound",
     "KeyedRows",
+    "LastChange",
     "LatestInstant",
     "Least",
     "ListedCount",
@@ -70,7 +69,7 @@ __all__ = [
 ]
 
 _FAMILIES = {
-    "catalogue": ("ColumnList",),
+    "catalogue": ("ColumnList", "LastChange"),
     "counts": (
         "ColumnCount",
         "InvalidRangeCount",
@@ -108,8 +107,6 @@ _FAMILIES = {
         "RowSums",
     ),
     "shortcuts": (
-        "BetweenExtremes",
-        "BrokenExtremes",
         "CountByValue",
         "SampledValues",
     ),

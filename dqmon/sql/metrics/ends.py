@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from dqmon.core.metric import Value
 from dqmon.core.metric_kinds import AggregateMetric
+from dqmon.core.table import TypeGroup
 from dqmon.sql.columns import MOMENTS, NUMBERS, stored
 from dqmon.sql.instant import instant
 from dqmon.sql.metrics.merging import TakesGreatest, TakesLeast
+from dqmon.sql.texts import exact_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _End(AggregateMetric):
-    """Numbers by size, moments by time, all else by the code points of its text. Equal values are equal here, too; of no values None."""
+    """Numbers by size, moments by time, texts by their code points. Equal values are equal here, too; of no values None.
+
+    Values of other types may be equal and have different texts, as intervals of 1 day and 24 hours: they are all one value here.
+    """
 
     column: str
 
@@ -40,9 +45,11 @@ class _End(AggregateMetric):
                 return sa.type_coerce(column, sa.types.NullType())
             case group if group in MOMENTS and caps.has_typed_timestamps:
                 return instant(column, caps)
+            case TypeGroup.OTHER:
+                return sa.case((column.is_not(None), sa.literal_column("0", sa.Integer())))
             case _:
-                # The order of code points, in which Python compares texts, too.
-                return sa.collate(sa.cast(column, sa.Text()), "C")
+                # In the order of code points, in which Python compares texts, too.
+                return exact_text(column)
 
     def decode(self, raw: object) -> Value:
         """As the driver has it, which compares."""

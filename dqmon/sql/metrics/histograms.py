@@ -15,7 +15,7 @@ from dqmon.core.metric import Value
 from dqmon.core.metric_kinds import BinnedMetric
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
-from dqmon.sql.aggregates import numbers
+from dqmon.sql.aggregates import as_double, numbers
 from dqmon.sql.columns import MOMENTS, NUMBERS, stored
 from dqmon.sql.metrics.totals import key_text
 from dqmon.sql.texts import exact_text
@@ -141,12 +141,13 @@ class GridCode(FunctionElement[Any]):
 @compiles(GridCode)
 def _grid_code(element: GridCode, compiler: SQLCompiler, **kw: Any) -> str:
     # A logarithm that is off by a hair at a power of two does no harm: the grid is the same line from both of its sides there.
-    value = f"CAST({compiler.process(element.clauses, **kw)} AS DOUBLE PRECISION)"
+    value = compiler.process(as_double(*element.clauses), **kw)
     least, most = 2.0**LOWEST, 2.0**HIGHEST
     size = f"greatest(least(abs({value}), {most!r}), {least!r})"
     octave = f"floor(ln({size}) / ln(2e0))"
     part = f"floor(({size} / power(2e0, {octave}) - 1) * {GRID})"
-    position = f"CAST(({octave} + {-LOWEST}) * {GRID} + {part} + 1 AS BIGINT)"
+    number: ColumnElement[Any] = sa.literal_column(f"({octave} + {-LOWEST}) * {GRID} + {part} + 1")
+    position = compiler.process(sa.cast(number, sa.BigInteger()), **kw)
     return f"CASE WHEN {value} >= {least!r} THEN {position} WHEN {value} <= -{least!r} THEN -{position} WHEN {value} IS NOT NULL THEN 0 END"
 
 

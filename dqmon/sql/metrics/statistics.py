@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
 from dqmon.core.metric import Metric, Value
-from dqmon.core.metric_kinds import AggregateMetric, GroupedMetric
+from dqmon.core.metric_kinds import AggregateMetric
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
 from dqmon.sql.aggregates import Average, Deviation, Minimum, Quantile, Total, as_double, numbers
 from dqmon.sql.columns import stored
-from dqmon.sql.conditions import count_where, is_missing
+from dqmon.sql.conditions import count_where
 from dqmon.sql.metrics.counts import MissingCount, NonMissingCount, RowCount
-from dqmon.sql.metrics.ends import FirstValue, LastValue
-from dqmon.sql.metrics.merging import Adds, TakesGreatest, TakesLeast, added, are_apart, deviation, present, rounded
+from dqmon.sql.metrics.distinct import DistinctCount, DistinctRatio
+from dqmon.sql.metrics.merging import Adds, TakesGreatest, TakesLeast, added, deviation, present, rounded
+from dqmon.sql.metrics.numbers import as_number, as_rounded
+from dqmon.sql.ranks import at_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,33 +34,6 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement
 
     from dqmon.core.capabilities import Capabilities
-
-
-def as_number(raw: object) -> int | float | Decimal | None:
-    """A driver's number: whole ones as int, exact ones (also from text) as Decimal, others as float.
-
-    Raises QueryFailed for anything else, NaN too.
-    """
-    if isinstance(raw, str):
-        with suppress(InvalidOperation):
-            raw = Decimal(raw)
-    match raw:
-        case int():
-            return int(raw)
-        case None:
-            return None
-        case float() if not math.isnan(raw):
-            return raw
-        case Decimal() if not raw.is_nan():
-            return int(raw) if raw.is_finite() and raw.as_tuple().exponent == 0 else raw
-    if isinstance(raw, float | Decimal):
-        raise QueryFailed("a number is needed, the answer is NaN, which infinities of both signs make")
-    raise QueryFailed(f"a number is needed, the answer is {str(raw)[:60]!r}")
-
-
-def _rounded(raw: object) -> Value:
-    number = as_number(raw)
-    return float(f"{number:.15g}") if isinstance(number, float) else number
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +56,7 @@ class _Statistic(AggregateMetric):
 
     def decode(self, raw: object) -> Value:
         """A number."""
-        return _rounded(raw)
+        return as_rounded(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +120,7 @@ class Mean(_Statistic):
             return None
         if any(isinstance(mean, float) for mean in present(fragments, self)):
             return rounded(float(total) / number)  # type: ignore[arg-type]  # a number
-        return _rounded(Decimal(total) / number)  # type: ignore[arg-type]  # a number
+        return as_rounded(Decimal(total) / number)  # type: ignore[arg-type]  # a number
 
     def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
         mean = Average(value)
@@ -157,7 +131,7 @@ class Mean(_Statistic):
         if isinstance(raw, str) and "/" in raw:
             total, _, values = raw.partition("/")
             raw = Decimal(total) / int(values)
-        return _rounded(raw)
+        return as_rounded(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +172,12 @@ class ValueAtQuantile(_Statistic):
 
     q: Decimal
 
+    def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
+        """The engine's aggregate, or what is picked of numbered rows."""
+        if not caps.has_quantiles:
+            return at_quantile(columns, self.column, self.q)
+        return super(ValueAtQuantile, self).expression(columns, caps, at)
+
     def _of(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
         return Quantile(value, sa.literal(float(self.q), sa.Double()))
 
@@ -233,65 +213,7 @@ class NullRatio(AggregateMetric):
 
     def decode(self, raw: object) -> Value:
         """A share."""
-        return _rounded(raw)
-
-
-@dataclass(frozen=True, slots=True)
-class _Distinct(GroupedMetric):
-    """It takes part in the grouping that uniqueness of the same column needs, and never in the table's fused scan."""
-
-    column: str
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The one column."""
-        return (self.column,)
-
-    def _has_value(self, keys: Mapping[str, ColumnElement[Any]], caps: Capabilities) -> ColumnElement[bool]:
-        return sa.not_(is_missing(keys[self.column], caps))
-
-    def decode(self, raw: object) -> Value:
-        """A number."""
-        return _rounded(raw)
-
-
-@dataclass(frozen=True, slots=True)
-class DistinctCount(_Distinct):
-    """Different values; None (not 0) when no row has a value."""
-
-    name: ClassVar[str] = "distinct_count"
-    is_mergeable: ClassVar[bool] = True
-
-    @property
-    def beside(self) -> tuple[Metric, ...]:
-        """The ends of the values."""
-        return FirstValue(self.column), LastValue(self.column)
-
-    def can_merge(self, fragments: Sequence[Mapping[Metric, Value]]) -> bool:
-        """True when no value can be in two fragments."""
-        first, last = self.beside
-        return are_apart((f[first], f[last]) for f in fragments if f[first] is not None)
-
-    def merge(self, fragments: Sequence[Mapping[Metric, Value]]) -> Value:
-        """The sum."""
-        return added(present(fragments, self))
-
-    def expression(self, keys: Mapping[str, ColumnElement[Any]], rows: ColumnElement[int], caps: Capabilities) -> ColumnElement[Any]:
-        """Count of the groups."""
-        del rows
-        return sa.func.nullif(count_where(self._has_value(keys, caps)), sa.literal_column("0"))
-
-
-@dataclass(frozen=True, slots=True)
-class DistinctRatio(_Distinct):
-    """Different values over rows with a value (0..1): 1 when none repeats; None when no row has a value."""
-
-    name: ClassVar[str] = "distinct_ratio"
-
-    def expression(self, keys: Mapping[str, ColumnElement[Any]], rows: ColumnElement[int], caps: Capabilities) -> ColumnElement[Any]:
-        """Count of the groups over the sum of their rows."""
-        has_value = self._has_value(keys, caps)
-        return as_double(count_where(has_value)) / as_double(sa.func.sum(sa.case((has_value, rows))))
+        return as_rounded(raw)
 
 
 def statistic(column: str, word: str, q: Decimal | None = None) -> Metric:

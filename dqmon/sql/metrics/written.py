@@ -14,7 +14,7 @@ from dqmon.core.metric_kinds import AggregateMetric, QueryMetric
 from dqmon.errors import QueryFailed
 from dqmon.sql.conditions import count_where
 from dqmon.sql.metrics.merging import Adds
-from dqmon.sql.metrics.statistics import as_number
+from dqmon.sql.metrics.numbers import as_number
 from dqmon.sql.raw import condition, quoted_names
 
 if TYPE_CHECKING:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TypeAlias
+
+from dqmon.errors import WarehouseError
+
+CALLS, CALL_AGAIN_S = 8, 0.25
+"""How often a statement is called off, and seconds between."""
 
 Stop: TypeAlias = Callable[[], object]
 
@@ -15,15 +20,17 @@ Stop: TypeAlias = Callable[[], object]
 class Deadline:
     """What is done to a statement that takes longer: each stop is seconds from now, and what to do then.
 
-    `is_past` tells whether the first one was reached. A stop never runs after `end`, so that it cannot hit the next statement.
+    `is_past` tells whether the first one was reached, `is_called_off` whether nobody waits for the answer any more. A stop never
+    runs after `end`, so that it cannot hit the next statement.
     """
 
     def __init__(self, *stops: tuple[float, Stop]) -> None:
         now = monotonic()
         self._left = [(now + after_s, stop) for after_s, stop in stops]
         self._lock = threading.Lock()
-        self._is_over = False
+        self._is_over = threading.Event()
         self.is_past = False
+        self.is_called_off = False
 
     @property
     def next_at(self) -> float:
@@ -40,14 +47,25 @@ class Deadline:
         """Does what is due, unless the statement has ended."""
         for stop in stops:
             with self._lock:
-                if not self._is_over:
+                if not self._is_over.is_set():
                     self.is_past = True
                     stop()
+
+    def call_off(self) -> None:
+        """Does the first stop that is left, the gentlest, before its time; again while the statement had not begun, and goes on."""
+        self.is_called_off = True
+        stops = [stop for _, stop in sorted(self._left, key=lambda item: item[0])[:1]]
+        for _ in range(CALLS):
+            # What cannot be cancelled is left to the next try, and to the limit that the statement has.
+            with suppress(Exception):
+                self.reach(stops)
+            if self._is_over.wait(CALL_AGAIN_S):
+                return
 
     def end(self) -> None:
         """The statement has ended; waits for a stop that is running."""
         with self._lock:
-            self._is_over = True
+            self._is_over.set()
 
 
 class Watch:
@@ -61,10 +79,19 @@ class Watch:
         self._deadlines: set[Deadline] = set()
         self._looks_at = math.inf
         self._is_running = False
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Ends all running statements where they run, and refuses all further ones; returns at once."""
+        with self._changed:
+            self._is_stopped = True
+            running = tuple(self._deadlines)
+        for deadline in running:
+            threading.Thread(target=deadline.call_off, name="dqmon-stop", daemon=True).start()
 
     @contextmanager
     def over(self, deadline: Deadline) -> Iterator[None]:
-        """Keeps `deadline` inside `with`."""
+        """Keeps `deadline` inside `with`. Raises WarehouseError once stopped."""
         self._add(deadline)
         try:
             yield
@@ -75,6 +102,8 @@ class Watch:
 
     def _add(self, deadline: Deadline) -> None:
         with self._changed:
+            if self._is_stopped:
+                raise WarehouseError("not sent: dqmon is stopping")
             if not self._is_running:
                 threading.Thread(target=self._keep, name="dqmon-deadlines", daemon=True).start()
                 self._is_running = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
 from dqmon.core.spending import NOTHING_TOLD, Spending
 from dqmon.core.table import Column, TableRef
-from dqmon.errors import QueryFailed, QueryTimeout, TableMissing, UnsafeSql, WarehouseError
+from dqmon.errors import ConnectFailed, QueryFailed, QueryTimeout, TableMissing, UnsafeSql, WarehouseError
 from dqmon.warehouses.base.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 Place: TypeAlias = tuple[str | None, str]
 """Catalog, if a table is written with one, and schema."""
+
+Ask: TypeAlias = Callable[[str | None, str, Sequence[str]], Iterable[Sequence[Any]]]
+"""Asks the catalogue about tables of one schema: catalog, schema and names in, rows out that begin with a table's name."""
+
+PATIENCE = 3
+"""Tables of a schema whose look-up may time out; then the catalogue is slow, and the others would wait as long, each by itself."""
 
 MESSAGE_LIMIT = 500
 """Characters of an engine's own message that are kept; the rest is the statement again."""
@@ -53,9 +59,12 @@ class SqlSession(ABC):
         self._watch = warehouse.watch
         self.driver: Any = connection.connection.driver_connection
         self.spent = NOTHING_TOLD
+        self.labels: Mapping[str, str] = {}
         self._announced: dict[Place, dict[str, None]] = {}
-        self._columns: dict[Place, dict[str, list[Sequence[Any]]]] = {}
-        self._names_at_once = warehouse.capabilities.max_parameters - 2
+        self._told: dict[tuple[str, Place], dict[str, list[Sequence[Any]] | WarehouseError]] = {}
+        self._there: dict[str, list[str]] = {}
+        self._alone: dict[tuple[str, Place], int] = {}
+        self._names_at_once = warehouse.capabilities.max_parameters - 10
 
     def announce(self, tables: Iterable[TableRef]) -> None:
         """Says which tables will be asked about; asks nothing itself."""
@@ -91,6 +100,16 @@ class SqlSession(ABC):
         del table
         return ()
 
+    def estimate(self, statement: Select[tuple[object, ...]]) -> Spending:
+        """Nothing, unless the engine's session says more."""
+        del statement
+        return NOTHING_TOLD
+
+    def attributed(self, statement_ids: Collection[str], since: datetime) -> Mapping[str, float]:
+        """None, unless the engine's session says more."""
+        del statement_ids, since
+        return {}
+
     def clock(self) -> datetime | None:
         """The server's time, aware UTC; None of an engine without a clock of its own."""
         if self.clock_sql is None:
@@ -108,24 +127,58 @@ class SqlSession(ABC):
 
     def columns(self, table: TableRef) -> tuple[Column, ...]:
         """The columns in order, asked once for all announced tables of a schema. Raises TableMissing, which names near tables."""
+        rows = self.told("columns", table, self.column_rows)
+        if not rows:
+            raise TableMissing(self._missing(table, self._where(table)[1]))
+        return tuple(self.column(position, row) for position, row in enumerate(rows, start=1))
+
+    def told(self, about: str, table: TableRef, ask: Ask) -> Sequence[Sequence[Any]]:
+        """What the catalogue says `about` one table, asked once for all announced tables of its schema, in one answer of `ask`.
+
+        When that fails, each table is asked about alone, so that one spoils no other: a view that is broken, a table that somebody
+        locks. That there is no connection holds for all of them, and so do `PATIENCE` time-outs of single tables.
+        """
         place, name = self._where(table), self.fold(table.name)
-        known = self._columns.setdefault(place, {})
+        key, announced = (about, place), self._announced.get(place, ())
+        known = self._told.setdefault(key, {})
         if name not in known:
-            names = dict.fromkeys((*self._announced.pop(place, {}), table.name))
-            known |= {self.fold(other): [] for other in names}
-            with suppress(TableMissing):
-                for found, *row in self.column_rows(*place, tuple(names)):
-                    known.setdefault(self.fold(str(found)), []).append(row)
-        if not known[name]:
-            raise TableMissing(self._missing(table, place[1]))
-        return tuple(self.column(position, row) for position, row in enumerate(known[name], start=1))
+            together = (table.name,) if key in self._alone else (*announced, table.name)
+            names = {folded: other for other in together if (folded := self.fold(other)) not in known}
+            try:
+                known |= self._rows_by_name(ask(*place, tuple(names.values())), names)
+            except ConnectFailed as e:
+                known |= dict.fromkeys(names, e)
+            except WarehouseError as e:
+                timeouts = self._alone[key] = self._alone.get(key, 0) + (isinstance(e, QueryTimeout) and len(names) == 1)
+                if len(names) > 1:
+                    return self.told(about, table, ask)
+                known[name] = e
+                if timeouts >= PATIENCE:
+                    known |= {folded: e for other in announced if (folded := self.fold(other)) not in known}
+        rows = known[name]
+        if isinstance(rows, WarehouseError):
+            raise rows
+        return rows
+
+    def _rows_by_name(self, rows: Iterable[Sequence[Any]], names: Iterable[str]) -> dict[str, list[Sequence[Any]]]:
+        """The rows of each table; none of one that is not there, nor when there is no such schema."""
+        found: dict[str, list[Sequence[Any]]] = {name: [] for name in names}
+        with suppress(TableMissing):
+            for name, *row in rows:
+                found.setdefault(self.fold(str(name)), []).append(row)
+        return found
 
     def column_rows(self, catalog: str | None, schema: str, names: Sequence[str]) -> Iterator[Sequence[Any]]:
-        """The rows of `columns_sql` for the tables `names`, in as few statements as the engine takes so many names."""
-        statement = sa.text(self.columns_sql).bindparams(sa.bindparam("names", expanding=True))
+        """The rows of `columns_sql` for the tables `names`."""
+        return self.rows_of(self.columns_sql, catalog, schema, names)
+
+    def rows_of(self, sql: str, catalog: str | None, schema: str, names: Sequence[str], **more: object) -> Iterator[Sequence[Any]]:
+        """The rows of `sql`, written as `columns_sql`, for the tables `names`: in as few statements as the engine takes so many names."""
+        # With its type: PostgreSQL would make it a `name`, cut off after 63 bytes, and find another table.
+        statement = sa.text(sql).bindparams(sa.bindparam("names", type_=sa.Text(), expanding=True))
         for start in range(0, len(names), self._names_at_once):
             values = {"catalog": catalog, "schema": schema, "names": names[start : start + self._names_at_once]}
-            yield from self._rows(statement, values, self.timeout_s)
+            yield from self._rows(statement, values | more, self.timeout_s)
 
     def fold(self, name: str) -> str:
         """The same text for two names that the engine takes for one table; by default they must be equal."""
@@ -135,13 +188,15 @@ class SqlSession(ABC):
         return table.catalog, table.schema or self.default_schema
 
     def _missing(self, table: TableRef, schema: str) -> str:
-        names = [other.name for other, _ in self.tables(schema)]
-        near = difflib.get_close_matches(table.name, names, n=3) or sorted(names)[:10]
+        if schema not in self._there:
+            self._there[schema] = sorted(other.name for other, _ in self.tables(schema))
+        near = difflib.get_close_matches(table.name, self._there[schema], n=3) or self._there[schema][:10]
         listed = f"there are {', '.join(near)}" if near else f"there are no tables in {schema!r}"
         return f"there is no table {table.dataset!r}, or the role may not see it; {listed}"
 
     def _rows(self, statement: sa.Executable, values: Mapping[str, object], timeout_s: float) -> Sequence[Any]:
         with self._in_words(timeout_s), self.connection.begin() as transaction:
+            self.spent = NOTHING_TOLD
             try:
                 self.prepare(timeout_s)
                 result = self.connection.execute(statement, values)
@@ -160,6 +215,8 @@ class SqlSession(ABC):
         except WarehouseError:
             raise
         except Exception as e:
+            if deadline.is_called_off:
+                raise QueryFailed("the statement was cancelled: dqmon is stopping") from e
             if deadline.is_past:
                 raise QueryTimeout(f"the statement passed its limit of {timeout_s:g} s and was cancelled") from e
             raise self.translate(e, timeout_s) from e
@@ -188,7 +245,7 @@ class SqlSession(ABC):
 def one_line(error: BaseException) -> str:
     """An engine's own words without the statement, on one line, shortened."""
     origin = getattr(error, "orig", None) or error
-    text = " ".join(re.sub(r"\n+LINE \d+:.*\n *\^", "", str(origin)).split())
+    text = " ".join(re.sub(r"\n+LINE \d+:.*\n *\^+", "", str(origin)).split())
     return text[:MESSAGE_LIMIT] or type(origin).__name__
 
 

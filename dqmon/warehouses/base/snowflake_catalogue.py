@@ -7,6 +7,7 @@
 | NOT NULL | enforced, the only constraint that is (https://docs.snowflake.com/en/sql-reference/constraints-overview) |
 | PRIMARY KEY, UNIQUE | nothing: duplicates get in |
 | LAST_ALTERED | nothing, neither for freshness nor as a proof of no change |
+| COPY_HISTORY | the last change, where `load_history: true` says that loads alone fill the tables (snowflake_history.py) |
 """
 
 from __future__ import annotations
@@ -61,12 +62,12 @@ def table_facts(entry: Entry, columns: Iterable[Column]) -> TableFacts:
 
 def all_of(database: str | None) -> sa.TextClause:
     """All tables of `:schema` with their columns, in one statement."""
-    return sa.text(_ALL.format(place=_place(database)))
+    return sa.text(_ALL.format(place=place(database)))
 
 
 def listed(database: str | None, schema: str | None) -> sa.TextClause:
     """Schema, name and kind of the tables of `:schema`, or of all when it is None."""
-    return sa.text(_TABLES.format(place=_place(database), of_schema="" if schema is None else " and table_schema = :schema"))
+    return sa.text(_TABLES.format(place=place(database), of_schema="" if schema is None else " and table_schema = :schema"))
 
 
 def entries(rows: Iterable[Any]) -> Mapping[str, Entry]:
@@ -98,6 +99,7 @@ def _entry(rows: Sequence[Sequence[Any]]) -> Entry:
     return Entry(tuple(row[8:] for row in rows), is_plain, count, size, f"created {created}, defined {defined}")
 
 
-def _place(database: str | None) -> str:
+def place(database: str | None) -> str:
+    """The INFORMATION_SCHEMA of a database, by its name in the catalogue (None: the session's), for `text`."""
     # A colon would be a parameter of the text.
     return "information_schema" if database is None else quoted(database).replace(":", r"\:") + ".information_schema"

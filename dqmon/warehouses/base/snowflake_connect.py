@@ -27,7 +27,10 @@ class SnowflakeOptions(WarehouseOptions):
     (https://docs.snowflake.com/en/user-guide/security-mfa-rollout). role: without it the user's default; with it no secondary role
     is used. warehouse: the virtual warehouse that runs the statements. database: the one whose tables are named without one.
     host, port, protocol: of a private link; http for a stand-in on this machine only. sees_all_rows: write false when a row access
-    policy hides rows from the role, so that the catalogue's counts are not taken for its.
+    policy hides rows from the role, so that the catalogue's counts are not taken for its. load_history: write true where COPY and
+    Snowpipe alone fill the tables, so that `freshness: {column: metadata}` may ask when they were loaded; INSERT is not in that
+    history. credits_per_hour: by the size of the warehouse, 1 X-Small, 2 Small, 4 Medium, 8 Large, doubled by each further one
+    (https://docs.snowflake.com/en/user-guide/warehouses-overview).
     """
 
     account: str = Field(min_length=1)
@@ -44,6 +47,8 @@ class SnowflakeOptions(WarehouseOptions):
     port: int | None = Field(default=None, ge=1, le=65_535)
     protocol: Literal["https", "http"] = "https"
     sees_all_rows: bool = True
+    load_history: bool = False
+    credits_per_hour: float | None = Field(default=1, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> SnowflakeOptions:

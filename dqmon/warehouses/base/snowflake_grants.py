@@ -15,8 +15,11 @@ _KINDS = ("TABLES", "VIEWS", "MATERIALIZED VIEWS", "DYNAMIC TABLES", "EXTERNAL T
 _HEAD = """-- Run by an administrator. What is there already stays as it is.
 -- The role reads; it may not write, own, monitor or manage anything."""
 
-_FOOT = """-- Not granted, since checks do not need it: MONITOR, OPERATE, and SNOWFLAKE.ACCOUNT_USAGE, which only costs are read from:
--- GRANT DATABASE ROLE SNOWFLAKE.USAGE_VIEWER TO ROLE {role};"""
+_FOOT = """-- Not granted: MONITOR and OPERATE, which nothing needs, and what only some need, as ACCOUNTADMIN:
+-- what statements cost (dqmon cost)
+-- GRANT DATABASE ROLE SNOWFLAKE.USAGE_VIEWER TO ROLE {role};
+-- results of data metric functions (docs/snowflake.md)
+-- GRANT APPLICATION ROLE SNOWFLAKE.DATA_QUALITY_MONITORING_VIEWER TO ROLE {role};"""
 
 
 def script(options: SnowflakeOptions, tables: Iterable[TableRef], schema: str) -> str:

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dqmon.core.capabilities import Capabilities
+from dqmon.core.cost import Price
 from dqmon.core.options import WarehouseOptions
 from dqmon.errors import WarehouseBusy, WarehouseError
 from dqmon.warehouses.base.deadline import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import sqlalchemy as sa
     from sqlalchemy.engine import Dialect
@@ -32,6 +33,8 @@ class SqlWarehouse(ABC):
     standard_schema: ClassVar[str]
     """The schema of tables that are written without one, unless the option `schema:` says otherwise."""
     was_run: ClassVar[str]
+    example: ClassVar[Mapping[str, object]]
+    """Options as in config/dqmon.yaml, for the documentation."""
 
     def __init__(self, name: str, options: WarehouseOptions) -> None:
         self.name = name
@@ -40,6 +43,7 @@ class SqlWarehouse(ABC):
         self.naive_timezone = options.naive_timezone
         self.timeout_s = float(options.statement_timeout)
         self.max_connections = options.max_connections
+        self.price = Price(options.credits_per_hour, options.price_per_tib)
         self.watch = Watch()
         self._slots = threading.BoundedSemaphore(options.max_connections)
         self._lock = threading.Lock()
@@ -69,6 +73,10 @@ class SqlWarehouse(ABC):
                 yield self.session(connection)
         finally:
             self._slots.release()
+
+    def cancel(self) -> None:
+        """Ends all running statements where they run, and refuses all further ones; returns at once."""
+        self.watch.stop()
 
     def close(self) -> None:
         """Drops all pooled connections; the warehouse may be opened again."""

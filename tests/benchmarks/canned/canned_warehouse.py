@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from dqmon.core.capabilities import Capabilities
+from dqmon.core.cost import Price
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
 from dqmon.core.options import WarehouseOptions
-from dqmon.core.spending import NOTHING_TOLD
+from dqmon.core.spending import NOTHING_TOLD, Spending
 from dqmon.core.table import Column, TableRef, TypeGroup
 
 ROWS = 1_000
@@ -37,6 +39,12 @@ class CannedSession:
 
     def announce(self, tables: Iterable[TableRef]) -> None:
         """All tables are alike."""
+
+    def estimate(self, statement: Any) -> Spending:
+        return NOTHING_TOLD
+
+    def attributed(self, statement_ids: Collection[str], since: datetime) -> Mapping[str, float]:
+        return {}
 
     def clock(self) -> None:
         return None
@@ -78,10 +86,14 @@ class Canned:
         self.naive_timezone = options.naive_timezone
         self.timeout_s = float(options.statement_timeout)
         self.max_connections = options.max_connections
+        self.price = Price(options.credits_per_hour, options.price_per_tib)
 
     @contextmanager
     def open(self) -> Iterator[CannedSession]:
         yield CannedSession(self.name, self.options.tables)
+
+    def cancel(self) -> None:
+        """Nothing to do: every answer is there at once."""
 
     def close(self) -> None:
         """There is nothing to close."""

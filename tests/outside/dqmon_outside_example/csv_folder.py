@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from dqmon.core.capabilities import Capabilities
+from dqmon.core.cost import FREE
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
 from dqmon.core.options import WarehouseOptions
-from dqmon.core.spending import NOTHING_TOLD
+from dqmon.core.spending import NOTHING_TOLD, Spending
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ConnectFailed, QueryFailed, TableMissing
 
@@ -39,6 +40,16 @@ class CsvSession:
 
     def announce(self, tables: Iterable[TableRef]) -> None:
         """Each file is looked at by itself."""
+
+    def estimate(self, statement: sa.Select[tuple[object, ...]]) -> Spending:
+        """Nothing is told."""
+        del statement
+        return NOTHING_TOLD
+
+    def attributed(self, statement_ids: Collection[str], since: datetime) -> Mapping[str, float]:
+        """Files cost nothing."""
+        del statement_ids, since
+        return {}
 
     def clock(self) -> datetime | None:
         """A folder has none."""
@@ -101,6 +112,7 @@ class CsvFolder:
         self.naive_timezone = options.naive_timezone
         self.timeout_s = float(options.statement_timeout)
         self.max_connections = 1
+        self.price = FREE
         self._folder = Path(options.path)
 
     @contextmanager
@@ -117,6 +129,9 @@ class CsvFolder:
                 yield CsvSession(self.name, files, connection)
         finally:
             engine.dispose()
+
+    def cancel(self) -> None:
+        """Nothing to do: reading a file takes no time worth it."""
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -57,6 +57,7 @@ def upgrade() -> None:
     _fragments()
     _slots()
     _sources()
+    _statements()
     _incident_members()
     op.execute(DAILY_SCORE)
 
@@ -267,9 +268,11 @@ def _measurements() -> None:
         sa.Column("proof", sa.Text, comment="what the warehouse said of the table before the scan; unchanged rows say the same"),
         sa.Column("reused_from", INSTANT, comment="when the value was really measured; NULL: by this run"),
         sa.Column("way", sa.Text, comment="how the value was had without counting the rows; NULL: by the plain statement"),
+        sa.Column("revision", sa.BigInteger, nullable=False, comment="the number of the commit that wrote the row last; it only grows"),
         sa.PrimaryKeyConstraint("id", name="pk_dq_measurements"),
     )
     op.create_index("ix_dq_measurements_series_described_at", "dq_measurements", ["series", "described_at"])
+    op.create_index("ix_dq_measurements_revision_id", "dq_measurements", ["revision", "id"])
 
 
 def _meta() -> None:
@@ -344,10 +347,13 @@ def _results() -> None:
         sa.Column(
             "lateness_s", sa.Double, nullable=False, comment="from scheduled_at to measured_at; less than 0 when the clock went back"
         ),
+        sa.Column("revision", sa.BigInteger, nullable=False, comment="the number of the commit that wrote the row last; it only grows"),
         sa.PrimaryKeyConstraint("id", name="pk_dq_results"),
     )
     op.create_index("ix_dq_results_check_id_scheduled_at", "dq_results", ["check_id", "scheduled_at"])
     op.create_index("ix_dq_results_run_id", "dq_results", ["run_id"])
+    op.create_index("ix_dq_results_revision_id", "dq_results", ["revision", "id"])
+    op.create_index("ix_dq_results_dataset_day", "dq_results", ["dataset", "day"])
     op.create_index(
         "uq_dq_results_slot",
         "dq_results",
@@ -439,6 +445,29 @@ def _sources() -> None:
         sa.Column("polled_at", INSTANT, nullable=False, comment="up to when its records have been read"),
         sa.PrimaryKeyConstraint("source", name="pk_dq_sources"),
     )
+
+
+def _statements() -> None:
+    op.create_table(
+        "dq_statements",
+        sa.Column("id", BIG_ID),
+        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("warehouse", sa.Text, nullable=False),
+        sa.Column("dataset", sa.Text, nullable=False, comment="the table that is checked; a join reads another one, too"),
+        sa.Column("kind", sa.Text, nullable=False, comment="of the scan: aggregate, grouped, statement, query, rows, ..."),
+        sa.Column("started_at", INSTANT, nullable=False),
+        sa.Column("day", sa.Date, nullable=False, comment="of started_at, UTC: the day whose budget it counts for"),
+        sa.Column("seconds", sa.Double, nullable=False, comment="as dqmon saw it, also of a statement that failed"),
+        sa.Column("rows_read", sa.BigInteger, comment="NULL: the engine does not tell"),
+        sa.Column("bytes_read", sa.BigInteger, comment="NULL: the engine does not tell"),
+        sa.Column("bytes_billed", sa.BigInteger, comment="NULL: bytes are not paid for, or the engine does not tell"),
+        sa.Column("statement_id", sa.Text, comment="the engine's own id, under which its history tells more"),
+        sa.Column("credits", sa.Double, comment="in the warehouse's unit of payment; NULL: it has no price"),
+        sa.Column("basis", sa.Text, nullable=False, comment="what credits rest on"),
+        sa.Column("shares", sa.Text, nullable=False, comment="{check id: its part}, together 1"),
+        sa.PrimaryKeyConstraint("id", name="pk_dq_statements"),
+    )
+    op.create_index("ix_dq_statements_warehouse_day", "dq_statements", ["warehouse", "day"])
 
 
 def _incident_members() -> None:

@@ -1,0 +1,5 @@
+SELECT (CAST(`id` - CAST(1 AS INT64) AS INT64) >> 20) AS `dq_0`, count(*) AS `dq_1`, SUM(CAST(CAST('0x' || SUBSTR(TO_HEX(MD5((coalesce(CAST(`id` AS STRING), '') || '|') || (coalesce(CAST(`amount` AS STRING), '') || '|') || (coalesce((CASE WHEN CAST(`rate` AS FLOAT64) = 0 THEN '0' WHEN IS_NAN(CAST(`rate` AS FLOAT64)) THEN 'NaN' WHEN IS_INF(CAST(`rate` AS FLOAT64)) THEN IF(CAST(`rate` AS FLOAT64) < 0, '-Infinity', 'Infinity') ELSE FORMAT('%%.16e', CAST(`rate` AS FLOAT64)) END), '') || '|') || (COALESCE(CAST(LENGTH(CAST(`email` AS STRING)) AS STRING) || ':' || CAST(`email` AS STRING), '') || '|') || (coalesce(CAST(CAST(`is_open` AS INT64) AS STRING), '') || '|') || (coalesce(CAST(UNIX_MICROS(CAST(`day` AS TIMESTAMP)) AS STRING), '') || '|') || (coalesce(CAST(UNIX_MICROS(CAST(`made` AS TIMESTAMP)) AS STRING), '') || '|') || (coalesce(CAST(UNIX_MICROS(`loaded`) AS STRING), '') || '|'))), 1, 15) AS INT64) AS BIGNUMERIC)) AS `dq_2` 
+FROM `analytics`.`orders` 
+WHERE `id` >= 1 AND `id` < 1099511627777 GROUP BY 1
+ LIMIT %(param_1)s
+-- param_1: 11

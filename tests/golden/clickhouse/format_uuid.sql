@@ -1,0 +1,3 @@
+SELECT count(CASE WHEN (`email` IS NOT NULL AND NOT match(CAST(`email` AS TEXT), '^(?:' || %(param_1)s || ')$')) THEN 1 END) AS `m0` 
+FROM `analytics`.`orders`
+-- param_1: '[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}'

@@ -1,0 +1,12 @@
+SELECT count(CASE WHEN ((`amount` < %(param_1)s OR `amount` > %(param_2)s) AND NOT (`amount` IS NULL OR false)) THEN 1 END) AS `m0`, count(CASE WHEN ((`id` < %(param_3)s OR `id` > %(param_4)s) AND `id` IS NOT NULL) THEN 1 END) AS `m1`, count(CASE WHEN ((`rate` < %(param_5)s OR `rate` > %(param_6)s OR isNaN(`rate`)) AND `rate` IS NOT NULL) THEN 1 END) AS `m2`, count(CASE WHEN ((`day` < %(param_7)s OR `day` > %(param_8)s) AND `day` IS NOT NULL) THEN 1 END) AS `m3`, count(CASE WHEN (`made` > toDateTime64(fromUnixTimestamp64Micro(greatest(-9223372036854775, least(9223372036854775, toUnixTimestamp64Micro(%(param_9)s))), 'UTC'), 9, 'UTC') AND `made` IS NOT NULL) THEN 1 END) AS `m4`, count(CASE WHEN (`loaded` > %(param_10)s AND `loaded` IS NOT NULL) THEN 1 END) AS `m5` 
+FROM `analytics`.`orders`
+-- param_1: 'number 0.01'
+-- param_2: 'number 1E+6'
+-- param_3: 'number 1'
+-- param_4: 'number 99999999999999999999'
+-- param_5: 1e-07
+-- param_6: inf
+-- param_7: datetime.datetime(2026, 1, 1, 0, 0)
+-- param_8: datetime.datetime(2026, 12, 31, 0, 0)
+-- param_9: datetime.datetime(2026, 12, 31, 12, 0)
+-- param_10: datetime.datetime(2026, 12, 31, 10, 0, tzinfo=datetime.timezone.utc)

@@ -1,0 +1,3 @@
+SELECT min(if(isNaN(`rate`), NULL, `rate`)) AS `m0`, max(if(isNaN(`rate`), NULL, `rate`)) AS `m1`, CAST(sum(CAST(if(isNaN(`rate`), NULL, `rate`) AS DOUBLE)) AS DOUBLE) AS `m2`, CAST(avg(if(isNaN(`rate`), NULL, `rate`)) AS DOUBLE) AS `m3`, CAST(if(count(if(isNaN(`rate`), NULL, `rate`)) > 1, stddevSampStable(CAST(if(isNaN(`rate`), NULL, `rate`) AS Float64)), NULL) AS DOUBLE) AS `m4`, quantileExactInclusive(%(param_1)s)(CAST(if(isNaN(`rate`), NULL, `rate`) AS Float64)) AS `m5`, CAST(count(CASE WHEN (`rate` IS NULL) THEN 1 END) AS DOUBLE) / nullif(count(*), 0) AS `m6` 
+FROM `analytics`.`orders`
+-- param_1: 0.5

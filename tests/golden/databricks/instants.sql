@@ -1,0 +1,9 @@
+SELECT CASE WHEN (max(CASE WHEN (`made` <= :`param_1`) THEN `made` END) >= :`param_2`) THEN max(CASE WHEN (`made` <= :`param_1`) THEN `made` END) END AS m0, CASE WHEN (max(CASE WHEN (`loaded` <= :`param_3`) THEN `loaded` END) >= :`param_4`) THEN max(CASE WHEN (`loaded` <= :`param_3`) THEN `loaded` END) END AS m1, CASE WHEN (max(CASE WHEN (`day` <= :`param_5`) THEN `day` END) >= :`param_6`) THEN max(CASE WHEN (`day` <= :`param_5`) THEN `day` END) END AS m2, count(CASE WHEN (`loaded` > :`param_7`) THEN 1 END) AS m3, max(((UNIX_MICROS(`loaded`) - UNIX_MICROS(CAST(`made` AS TIMESTAMP))) / 1000000)) AS m4 
+FROM `analytics`.`orders`
+-- param_1: datetime.datetime(2026, 3, 10, 12, 5)
+-- param_2: datetime.datetime(1, 1, 2, 0, 0)
+-- param_3: datetime.datetime(2026, 3, 10, 12, 5, tzinfo=datetime.timezone.utc)
+-- param_4: datetime.datetime(1, 1, 2, 0, 0, tzinfo=datetime.timezone.utc)
+-- param_5: datetime.datetime(2026, 3, 10, 12, 5)
+-- param_6: datetime.datetime(1, 1, 2, 0, 0)
+-- param_7: datetime.datetime(2026, 3, 10, 12, 5, tzinfo=datetime.timezone.utc)

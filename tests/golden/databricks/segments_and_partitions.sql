@@ -1,0 +1,12 @@
+SELECT dq_rows.dq_segment0, dq_rows.dq_segment1, dq_rows.dq_bucket, count(*) AS m0 
+FROM (SELECT (CAST(`name` AS STRING) COLLATE UTF8_BINARY) AS dq_segment0, CAST(`day` AS STRING) AS dq_segment1, CASE WHEN (`made` IS NULL) THEN 2 WHEN (`made` >= :`param_1` AND `made` < :`param_2`) THEN 0 WHEN (`made` >= :`param_3` AND `made` < :`param_4`) THEN 1 ELSE -1 END AS dq_bucket 
+FROM `analytics`.`orders` 
+WHERE `made` >= :`param_5` AND `made` < :`param_6`) AS dq_rows GROUP BY dq_rows.dq_segment0, dq_rows.dq_segment1, dq_rows.dq_bucket
+ LIMIT :`param_7`
+-- param_1: datetime.datetime(2026, 3, 8, 1, 0)
+-- param_2: datetime.datetime(2026, 3, 9, 1, 0)
+-- param_3: datetime.datetime(2026, 3, 9, 1, 0)
+-- param_4: datetime.datetime(2026, 3, 10, 1, 0)
+-- param_5: datetime.datetime(2026, 3, 8, 1, 0)
+-- param_6: datetime.datetime(2026, 3, 10, 1, 0)
+-- param_7: 151

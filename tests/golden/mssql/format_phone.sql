@@ -1,0 +1,1 @@
+-- QueryFailed: SQL Server has no regular expressions before 2025, and so no formats; write a `like` pattern, or a condition with PATINDEX

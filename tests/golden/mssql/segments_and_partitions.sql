@@ -1,0 +1,4 @@
+SELECT TOP 151 dq_rows.dq_segment0, dq_rows.dq_segment1, dq_rows.dq_bucket, count(*) AS m0 
+FROM (SELECT (CAST([name] AS NVARCHAR(MAX)) COLLATE Latin1_General_100_BIN2) AS dq_segment0, (CAST([day] AS NVARCHAR(MAX)) COLLATE Latin1_General_100_BIN2) AS dq_segment1, CASE WHEN ([made] IS NULL) THEN 2 WHEN ([made] >= CAST('2026-03-08T01:00:00.000000' AS DATETIME2(6)) AND [made] < CAST('2026-03-09T01:00:00.000000' AS DATETIME2(6))) THEN 0 WHEN ([made] >= CAST('2026-03-09T01:00:00.000000' AS DATETIME2(6)) AND [made] < CAST('2026-03-10T01:00:00.000000' AS DATETIME2(6))) THEN 1 ELSE -1 END AS dq_bucket 
+FROM [analytics].[orders] 
+WHERE [made] >= CAST('2026-03-08T01:00:00.000000' AS DATETIME2(6)) AND [made] < CAST('2026-03-10T01:00:00.000000' AS DATETIME2(6))) AS dq_rows GROUP BY dq_rows.dq_segment0, dq_rows.dq_segment1, dq_rows.dq_bucket

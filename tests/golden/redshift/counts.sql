@@ -1,0 +1,7 @@
+SELECT count(*) AS m0, count(CASE WHEN ("email" IS NULL OR COLLATE(CAST("email" AS VARCHAR(65535)), 'case_sensitive') IN (%(param_1)s, %(param_2)s) OR (REGEXP_INSTR("email", %(param_3)s, 1, 1, 0, 'p') > 0)) THEN 1 END) AS m1, count(NULLIF("rate", CAST('NaN' AS DOUBLE PRECISION))) AS m2, count(CASE WHEN ("amount" IS NULL OR false OR "amount" IN (%(param_4)s, %(param_5)s)) THEN 1 END) AS m3 
+FROM "analytics"."orders"
+-- param_1: ''
+-- param_2: 'n/a'
+-- param_3: '^\\s*$'
+-- param_4: 'number 0'
+-- param_5: 'number 1.50'

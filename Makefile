@@ -57,7 +57,7 @@ bench-peers: install
 	@touch $@
 
 test-snowflake: install .venv-snowflake/installed
-	$(BIN)/python -m pytest -n 0 tests/contract/test_snowflake_server.py tests/contract/test_check_cases.py tests/contract/test_mirror.py -k snowflake
+	$(BIN)/python -m pytest -n 0 tests/contract/test_snowflake_server.py tests/contract/test_check_cases.py tests/contract/test_mirror.py tests/contract/test_same_suite.py -k snowflake
 
 # The same against a real Spark: its Thrift server, from pyspark, in an environment of its own; needs Java 17.
 .venv-spark/installed: | .venv/bin/uv
@@ -66,7 +66,7 @@ test-snowflake: install .venv-snowflake/installed
 	@touch $@
 
 test-spark: install .venv-spark/installed
-	$(BIN)/python -m pytest -n 0 tests/contract/test_check_cases.py tests/contract/test_spark_server.py -k spark
+	$(BIN)/python -m pytest -n 0 tests/contract/test_check_cases.py tests/contract/test_spark_server.py tests/contract/test_same_suite.py -k spark
 
 # Minutes of chaos and load: 1,000 kill -9 cycles, 100,000 random sequences, the 5-minute lateness run.
 long: install

@@ -85,10 +85,10 @@ class App(AbstractContextManager["App"]):
     def database(self) -> Database:
         """The store, ready for use: an empty one is migrated. StoreError also when its default warehouse is another one."""
         self._database.prepare()
-        first = next(iter(self.project.settings.warehouses))
+        first = next(iter(self.project.settings.warehouses), None)
         with self._database.read() as connection:
-            is_kept = meta.default_warehouse(connection) == first
-        if not is_kept:
+            is_kept = first in (None, meta.default_warehouse(connection))
+        if first is not None and not is_kept:
             with self._database.write() as connection:
                 meta.keep_default_warehouse(connection, first)
         return self._database
@@ -238,7 +238,7 @@ class App(AbstractContextManager["App"]):
     def migrate(self, default_warehouse: str | None = None) -> tuple[str | None, str]:
         """Brings the store to this version, and takes `default_warehouse` for the one that ids leave out; the versions before and after."""
         settings = self.project.settings
-        if default_warehouse is not None and default_warehouse != next(iter(settings.warehouses)):
+        if default_warehouse is not None and default_warehouse != next(iter(settings.warehouses), None):
             raise UsageError(f"{default_warehouse!r} is not the first under warehouses:; put it first, then migrate")
         versions = self._database.migrate()
         if default_warehouse is not None:
@@ -358,7 +358,7 @@ class App(AbstractContextManager["App"]):
         """`[warehouse:]dataset` as a table of the configuration. UsageError when there is no such warehouse."""
         name, colon, rest = dataset.partition(":")
         settings = self.project.settings
-        warehouse = name if colon else next(iter(settings.warehouses))
+        warehouse = name if colon else next(iter(settings.warehouses), "")
         if warehouse not in settings.warehouses:
             raise UsageError(f"there is no warehouse {warehouse!r}; there are {', '.join(settings.warehouses)}")
         try:

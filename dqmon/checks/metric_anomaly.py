@@ -49,7 +49,8 @@ class MetricAnomaly(StatisticOptions, AnomalyCheck):
         ```
 
     Known limits:
-        Holidays are not known to the detector. Values of a whole table move slowly as it grows: give it a `partition`.
+        A holiday is known once the same calendar was seen to matter before; the first one alerts.
+        Values of a whole table move slowly as it grows: give it a `partition`.
 
     References:
         - The page of the detector says how the band is made, and names its sources.

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from math import ceil, floor
 from typing import ClassVar
 
-from dqmon.checks.base.anomaly import AnomalyCheck
-from dqmon.checks.base.words import count, number, there_are
-from dqmon.core.history import Band
-from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
+from dqmon.checks.base.anomaly import AnomalyCheck, CountBandCheck
+from dqmon.checks.base.words import there_are
 from dqmon.core.metric import Metric
-from dqmon.core.verdict import Dimension, Unit, Verdict
+from dqmon.core.verdict import Dimension, Unit
 from dqmon.sql.metrics import RowCount
 
 
-class VolumeAnomaly(AnomalyCheck):
+class VolumeAnomaly(CountBandCheck, AnomalyCheck):
     """The number of rows is one that its own past explains.
 
     What it measures:
@@ -46,7 +43,8 @@ class VolumeAnomaly(AnomalyCheck):
         ```
 
     Known limits:
-        Holidays are not known to the detector. A leak of less than the daily noise is found late or not at all.
+        A holiday is known once the same calendar was seen to matter before; the first one alerts.
+        A leak of less than the daily noise is found late or not at all.
 
     References:
         - The page of the detector says how the band is made, and names its sources.
@@ -55,7 +53,7 @@ class VolumeAnomaly(AnomalyCheck):
     type: ClassVar[str] = "volume_anomaly"
     dimension: ClassVar[Dimension] = Dimension.VOLUME
     unit: ClassVar[Unit] = Unit.ROWS
-    smallest_change: ClassVar[float] = 1
+    none: ClassVar[str] = "there are no rows"
 
     @property
     def watched(self) -> Metric:
@@ -65,20 +63,3 @@ class VolumeAnomaly(AnomalyCheck):
     def says(self, value: float | Decimal) -> str:
         """`there are 3 rows`."""
         return there_are(int(value))
-
-    def amount(self, value: float) -> str:
-        """`3 rows`."""
-        return count(int(value), "rows")
-
-    def good(self, band: Band) -> Band:
-        """Whole numbers from 0 up."""
-        return Band(max(0, ceil(band.low)), floor(band.high), round(band.center), band.explanation, band.used)
-
-    def at_once(self, value: float | Decimal, evidence: Evidence) -> Judgement | None:
-        """Zero rows where there never were zero is a FAIL that needs no learning."""
-        past = evidence.history.points
-        if value or self.direction == "rise" or not past or any(point.value <= 0 for point in past):
-            return None
-        fewest = number(min(point.value for point in past))
-        reason = f"there are no rows, where there never were fewer than {fewest} in {count(len(past), 'earlier points')}"
-        return Judgement(Verdict.FAIL, Observed(0, Unit.ROWS), Expected(1.0, None, "at least 1 row"), reason)

@@ -26,11 +26,14 @@ def command(
     """
     from dqmon.app import open_app
     from dqmon.core.table import TableRef
+    from dqmon.engine.doctor import needs
 
     with open_app(config) as app:
         name = _chosen(app, warehouse)
         targets = (placed.target for placed in app.project.placed)
-        tables = [target for target in targets if isinstance(target, TableRef) and target.warehouse == name]
+        declared = {target for target in targets if isinstance(target, TableRef) and target.warehouse == name}
+        # Also the tables of others that checks compare with.
+        tables = sorted(declared | needs(app.project.checks, app.now()).get(name, {}).keys())
         for line in app.warehouses[name].grants(tables).splitlines():
             output.write(output.clean(line))
 

@@ -24,13 +24,6 @@ from dqmon.config.yaml_lines import YamlList, YamlMap, read_yaml
 from dqmon.core.check import CheckType
 from dqmon.core.registry import Registry
 
-LATER_TYPES = frozenset({
-    "backlog", "cursor_regress", "cursor_stall", "failed_runs",
-    "missed_schedule", "rejected_rows", "rows_loaded_anomaly",
-    "run_duration", "source_health", "source_schema_change", "stuck_run", "zero_rows",
-})  # fmt: skip
-"""Check types that CHECKS.md describes; those that no extension brings yet get an error of their own."""
-
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -218,10 +211,7 @@ def _type_and_options(raw: object, line: int, report: Report) -> tuple[str, Yaml
 def _check_type(name: str, line: int, section: _Section, report: Report, check_types: Registry) -> type[CheckType] | None:
     names = check_types.names()
     if name not in names:
-        if name in LATER_TYPES:
-            report.error(line, f"check type {name!r} is not supported by this version yet", suggest("", names))
-        else:
-            report.error(line, f"unknown check type {name!r}", suggest(name, names))
+        report.error(line, f"unknown check type {name!r}", suggest(name, names))
         return None
     found: type[CheckType] = check_types.get(name)
     if found.subject != section.subject:

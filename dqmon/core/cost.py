@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
@@ -89,8 +90,8 @@ def shares(served: Sequence[Sequence[str]]) -> Mapping[str, float]:
 
 
 def amount(value: float) -> str:
-    """For people: two digits behind the point, none for whole numbers, four that count for what is less than 1."""
-    return f"{value:.4g}" if 0 < value < 1 else f"{value:,.2f}".removesuffix(".00")
+    """For people: two digits behind the point, none for whole numbers, two that count for what is less than 1; no exponents."""
+    return f"{Decimal(f'{value:.2g}'):f}" if 0 < value < 1 else f"{value:,.2f}".removesuffix(".00")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ class PipelineInfo:
 class LoadRecord:
     """Something that ran; with `table`, what it did to that table.
 
-    Unique by (source, pipeline, load_id, attempt, table). Times are aware UTC.
+    Unique by (source, pipeline, load_id, attempt, table). Times are aware UTC. `extra["schema_changes"]` lists what the load
+    changed, a line each: `column_added: orders.discount (double)`; kinds are those of source_schema_change.
     """
 
     source: str

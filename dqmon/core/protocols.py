@@ -153,9 +153,10 @@ class Source(Protocol):
     provides: ClassVar[frozenset[str]]
     """What the tool can say: a check's `needs` must be a subset.
 
-    success: when a load succeeded. failures: that one failed. running: what runs, since when. duration: start and end of a run as it ran.
-    heartbeat: `heartbeat_at` of running loads. rows, rejects, schema, cursor: `rows`, `rows_rejected`, `schema_version`, `cursor` of
-    records. orphans: every half-done load, each time. schedule: `PipelineInfo.schedule`. backlog: what waits.
+    success: when a load succeeded. failures: that one failed. running: what runs, since when. duration: start and end of a run
+    as it ran. heartbeat: `heartbeat_at` of running loads, or of pipelines. rows, rejects, schema, cursor: `rows`, `rows_rejected`,
+    `schema_version`, `cursor` of records. orphans: every half-done load, each time. schedule: `PipelineInfo.schedule`. backlog:
+    what waits.
     """
     name: str
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from dqmon.daemon.cron import fingerprint, last_fire, next_fire, phase
+from dqmon.core.cron import last_fire, next_fire
+from dqmon.daemon.cron import fingerprint, phase
 from dqmon.store.slots import Planned, Slot
 
 if TYPE_CHECKING:

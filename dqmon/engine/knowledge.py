@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from dqmon.store.measurements import HistoryKey, history, history_key
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from dqmon.core.load_record import PipelineInfo
     from dqmon.engine.environment import Environment
     from dqmon.engine.measured import Measured
 
@@ -50,7 +51,7 @@ def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, 
         return Knowledge(
             _histories(connection, past),
             schemas.accepted(connection, tables) if tables else {},
-            {task.check.id: _load_evidence(connection, task, listed, now) for task in piped},
+            _load_evidence(connection, piped, listed, now),
             unreachable,
         )
 
@@ -96,13 +97,24 @@ def _histories(connection: Connection, wanted: dict[HistoryOf, _Past]) -> dict[H
     return {of: History(tuple(p for p in points[past.key, past.span] if p.at < past.before)) for of, past in wanted.items()}
 
 
-def _load_evidence(connection: Connection, task: Task, listed: Mapping[PipelineRef, PipelineInfo], now: datetime) -> LoadEvidence:
-    ref = task.check.pipeline
-    assert ref is not None  # noqa: S101 - for the type checker: only tasks with a pipeline come here
+def _load_evidence(
+    connection: Connection, tasks: Sequence[Task], listed: Mapping[PipelineRef, PipelineInfo], now: datetime
+) -> dict[str, LoadEvidence]:
+    """By check id, what is kept of the pipelines of the tasks; each pipeline is read once."""
+    if not tasks:
+        return {}
     from dqmon.store import loads
 
-    first_seen = loads.first_seen(connection, ref.source, ref.pipeline, now)
-    records = loads.of_pipeline(connection, ref.source, ref.pipeline, now - LOADS)
-    backlogs = loads.backlogs_of(connection, ref.source, ref.pipeline)
-    incidents = firing_spans(connection, {task.check.id}).get(task.check.id, ())
-    return LoadEvidence(records, first_seen, task.scheduled_at, now, listed.get(ref), backlogs, incidents)
+    incidents = firing_spans(connection, {task.check.id for task in tasks})
+    known: dict[PipelineRef, LoadEvidence] = {}
+    found = {}
+    for task in tasks:
+        check, ref = task.check, task.check.pipeline
+        assert ref is not None  # noqa: S101 - for the type checker: only tasks with a pipeline come here
+        if ref not in known:
+            records = loads.of_pipeline(connection, ref.source, ref.pipeline, now - LOADS)
+            first_seen = loads.first_seen(connection, ref.source, ref.pipeline, now)
+            backlogs = loads.backlogs_of(connection, ref.source, ref.pipeline)
+            known[ref] = LoadEvidence(records, first_seen, now, now, listed.get(ref), backlogs)
+        found[check.id] = replace(known[ref], scheduled_at=task.scheduled_at, incidents=incidents.get(check.id, ()))
+    return found

@@ -22,6 +22,7 @@ from dqmon.engine.rounds import Rounds
 from dqmon.engine.run import by_warehouse
 from dqmon.engine.sent import borne_by
 from dqmon.engine.ways import Answer
+from dqmon.errors import ConnectFailed, WarehouseBusy
 from dqmon.sql.text import literal_sql
 from dqmon.store.recall import durations
 
@@ -33,23 +34,33 @@ if TYPE_CHECKING:
 def preview(environment: Environment, tasks: Sequence[Task]) -> tuple[PlannedStatement, ...]:
     """The statements that `evaluate` would send for the tasks, in its order; sends catalogue look-ups only.
 
-    Raises ConnectFailed, WarehouseBusy and StoreError.
+    Nothing is planned of a warehouse that cannot be reached: it has one entry of the kind `none`, with the reason. Raises StoreError.
     """
     serves = asked_by(tasks)
-    memory = Memory(environment.database) if environment.reuses else None
     found: list[PlannedStatement] = []
     for name, tables in by_warehouse(serves).items():
-        warehouse, asked = environment.warehouses[name], [r for group in tables.values() for r in group]
-        with environment.database.read() as connection:
-            seconds = durations(connection, asked)
-        purse = open_purses(environment, (name,), serves, environment.clock()).get(name)
-        with warehouse.open() as session:
-            known = look_up(warehouse, session, asked, Means(environment.clock, environment.new_id, memory, environment.ways))
-            facts = {table: facts_of(session, table) for table in known.columns}
-            rest = [r for r in asked if r not in known.failures and r not in known.reused and r not in known.told]
-            estimator = Estimator(warehouse, session, known.columns, seconds, environment.clock())
-            found.extend(_Preview(known, environment, serves, facts, estimator, purse).statements(rest))
+        asked = [request for group in tables.values() for request in group]
+        try:
+            found.extend(_of_warehouse(environment, name, asked, serves))
+        except (ConnectFailed, WarehouseBusy) as e:
+            checks = tuple(dict.fromkeys(check for request in asked for check in serves[request]))
+            found.append(PlannedStatement(name, "none", "", checks, str(e)))
     return tuple(found)
+
+
+def _of_warehouse(
+    environment: Environment, name: str, asked: Sequence[MetricRequest], serves: Mapping[MetricRequest, Sequence[str]]
+) -> Sequence[PlannedStatement]:
+    warehouse, memory = environment.warehouses[name], Memory(environment.database) if environment.reuses else None
+    with environment.database.read() as connection:
+        seconds = durations(connection, asked)
+    purse = open_purses(environment, (name,), serves, environment.clock()).get(name)
+    with warehouse.open() as session:
+        known = look_up(warehouse, session, asked, Means(environment.clock, environment.new_id, memory, environment.ways))
+        facts = {table: facts_of(session, table) for table in known.columns}
+        rest = [r for r in asked if r not in known.failures and r not in known.reused and r not in known.told]
+        estimator = Estimator(warehouse, session, known.columns, seconds, environment.clock())
+        return tuple(_Preview(known, environment, serves, facts, estimator, purse).statements(rest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ def _subtract(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(SecondsBetween, "sqlite")
 def _subtract_text(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
-    # The 20th character on is the fraction, which strftime('%s') leaves out.
+    # The 20th character on is the fraction, of which strftime('%s') makes a whole second from .9995 on.
     start, end = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"(strftime('%s', {end}) - strftime('%s', {start}) + substr({end}, 20) - substr({start}, 20))"
+    seconds = f"strftime('%s', substr({end}, 1, 19)) - strftime('%s', substr({start}, 1, 19))"
+    return f"({seconds} + substr({end}, 20) - substr({start}, 20))"

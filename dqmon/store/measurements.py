@@ -259,9 +259,7 @@ def _about(request: MetricRequest) -> Row:
 
 
 @lru_cache(50_000)  # the same few are measured again and again
-def _columns(
-    table: TableRef, metric: Metric, where: str | None, segment_by: tuple[str, ...], within: tuple[object, ...]
-) -> Row:
+def _columns(table: TableRef, metric: Metric, where: str | None, segment_by: tuple[str, ...], within: tuple[object, ...]) -> Row:
     facts = (table.warehouse, table.dataset, metric.key, where, segment_by, within)
     return {
         "warehouse": table.warehouse,

@@ -17,6 +17,8 @@ from dqmon.core.history import Band, History, Point
 from dqmon.detectors.seasonal import Seasonal
 
 BUDGET = 2
+MOST = 2.5
+"""Measured: 2.0; of 24 series the count varies by 0.2 a year (Poisson)."""
 DAYS = 730
 WARM_UP = 14
 START = datetime(2021, 1, 4, tzinfo=UTC)
@@ -75,8 +77,8 @@ def assert_good(result: Score) -> None:
         f"{result.series} series: {result.per_year:.2f} false alerts a year (budget {BUDGET}), {result.recall:.1%} of 50 % drops found"
     )
     print(f"\n{figures}")
-    assert result.per_year <= 2 * BUDGET, f"{figures}; expected at most {2 * BUDGET}: the band is too narrow"
-    assert result.recall >= 0.90, f"{figures}; expected at least 90 %: the band is too wide"
+    assert result.per_year <= MOST, f"{figures}; expected at most {MOST}: the band is too narrow"
+    assert result.recall >= 0.92, f"{figures}; expected at least 92 %: the band is too wide"
 
 
 def test_false_alerts_and_recall_on_a_sample():

@@ -36,9 +36,23 @@ LEDGER_COLUMNS = {name: COLUMNS[name] for name in SHARED}
 
 STATUSES = ("new", "new", "paid", "shipped", "", "n/a", "NEW", "new ", None)
 COUNTRIES = ("NO", "SE", "DE", "FR", "no", "日本", "", "NOR", "N ", None)
-IS_COUNTRY = {"NO", "SE", "DE", "FR"}
 BAD_EMAILS = ("ann@", "", "ann@example..com", "a b@example.com", "søn@example.com", "ann@example.com\n")
-NOTES = ("", " ", "xx", "fine", "snake_case", "50 %", "back\\slash", "it's", "æøå", "e\u0301te\u0301", "😀😀", "two\nlines", "a__________b", None)
+NOTES = (
+    "",
+    " ",
+    "xx",
+    "fine",
+    "snake_case",
+    "50 %",
+    "back\\slash",
+    "it's",
+    "æøå",
+    "e\u0301te\u0301",
+    "😀😀",
+    "two\nlines",
+    "a__________b",
+    None,
+)
 EDGES = (-(2**63) + 1, 2**63 - 1, 2**53 + 1, -(2**53) - 1, 2**31, -(2**31) - 1, 0, None)
 AMOUNTS = ("0", "-0.0001", "1000", "1000.0001", "99999999999999.9999", "-99999999999999.9999", None)
 SCORES = (20.0, 19.999999999999996, 80.25, 80.24999999999999, 0.1 + 0.2, -0.0, math.nan, None)
@@ -53,7 +67,11 @@ def _rows() -> Iterator[tuple[Any, ...]]:
         day = chance.randrange(12)
         made = datetime(2026, 1, 9, 6) - timedelta(days=day, microseconds=chance.randrange(10**10))
         loaded = made + timedelta(microseconds=chance.randrange(6 * 10**9))
-        email = chance.choice(BAD_EMAILS) if chance.random() < 0.05 else f"{chance.choice(('ann', 'Ann', 'bo'))}{chance.randrange(400)}@example.com"
+        email = (
+            chance.choice(BAD_EMAILS)
+            if chance.random() < 0.05
+            else f"{chance.choice(('ann', 'Ann', 'bo'))}{chance.randrange(400)}@example.com"
+        )
         row = (
             None if number in (500, 501) else number % 990 + 1,
             chance.choice([None, *range(100, 220)]),
@@ -81,8 +99,14 @@ _EDGES: dict[str, tuple[Any, ...]] = {
     "score": SCORES,
     "ordered_on": DAYS,
     "created_at": ("1970-01-02T00:00:00", "2026-01-10T09:59:59.999999", "2026-01-10T12:30:00", None, "2024-02-29T23:59:59.999999"),
-    # The last three: 4 minutes ahead of the clock, which counts as now; 6 minutes ahead, and the end of 32 bits, which do not.
-    "loaded_at": ("1970-01-02T01:00:00+00:00", None, "2026-01-10T13:04:00+01:00", "2026-01-10T12:06:00+00:00", "2038-01-19T03:14:07+00:00"),
+    # The last two are more than 5 minutes ahead of the clock and do not count.
+    "loaded_at": (
+        "1970-01-02T01:00:00+00:00",
+        None,
+        "2026-01-10T12:43:21.500000+01:00",
+        "2026-01-10T12:06:00+00:00",
+        "2038-01-19T03:14:07+00:00",
+    ),
 }
 
 ROWS = list(_rows())
@@ -137,20 +161,20 @@ class Reference:
             return sum(_is_missing(row[name]) or row[name] in others for row in self.rows), len(self.rows)
 
         return {
-            "email_given": missing("email"),
             "status_given": missing("status", "", "n/a"),
             "score_given": missing("score"),
             "note_given": missing("note", "", " ", "xx"),
             "quantity_positive": (sum(not 0 < q < 2**31 for q in self._of("quantity")), len(self.rows)),
-            "quantity_told": (sum(row["quantity"] is None or row["quantity"] <= 0 for row in self.rows), len(self.rows)),
-            "query_rows": (sum(row["customer_id"] is None and (row["quantity"] or 0) < 0 for row in self.rows), None),
+            "query_rows": (
+                sum(row["customer_id"] is None and row["quantity"] is not None and row["quantity"] < 10 for row in self.rows),
+                None,
+            ),
             "test_nulls": (sum(row["is_test"] is None for row in self.rows) / len(self.rows), None),
         }
 
     def _keys(self) -> dict[str, tuple[Any, int | None]]:
         orders, emails = self._of("order_id"), self._of("email")
         pairs = [(row["customer_id"], row["ordered_on"]) for row in self.rows]
-        customers = {row["customer_id"] for row in self.ledger}
         both = {(row["customer_id"], row["country"]) for row in self.ledger}
         keys = [key for row in self.rows if None not in (key := (row["customer_id"], row["country"]))]
         nulls = len(self.rows) - len(emails)
@@ -158,7 +182,6 @@ class Reference:
             "order_once": (len(orders) - len(set(orders)), len(orders)),
             "customer_day_once": (len(pairs) - len(set(pairs)), len(pairs)),
             "email_once": (len(emails) - len(set(emails)) + nulls, len(self.rows)),
-            "customer_in_ledger": self._bad("customer_id", lambda customer: customer not in customers),
             "customer_country_in_ledger": (sum(key not in both for key in keys), len(keys)),
         }
 
@@ -172,10 +195,8 @@ class Reference:
             "no_test": self._bad("is_test", lambda is_test: is_test),
             "country_gone": self._bad("country", lambda country: country in {"no", "日本", ""}),
             "email_format": self._bad("email", lambda email: email in BAD_EMAILS),
-            "country_format": self._bad("country", lambda country: country not in IS_COUNTRY),
             "sku_regex": self._bad("sku", lambda sku: not re.fullmatch("[A-Z]{3}-[0-9]{4}", sku)),
             "note_like": self._bad("note", lambda note: "_" in note),
-            "country_length": self._bad("country", lambda country: len(country) != 2),
             "note_length": (sum(not 1 <= len(note) <= 6 for note in notes), len(notes)),
         }
 
@@ -184,7 +205,6 @@ class Reference:
         place = Decimal("0.9") * (len(amounts) - 1)
         low, high = sorted(amounts)[int(place)], sorted(amounts)[int(place) + 1]
         found = {
-            "big_least": min(big),
             "big_most": max(big),
             "amount_sum": sum(amounts),
             "amount_avg": Fraction(sum(amounts)) / len(amounts),
@@ -192,7 +212,6 @@ class Reference:
             "score_median": statistics.median(map(Fraction, scores)),
             "amount_quantile": low + (high - low) * (place % 1),
             "country_count": len(set(self._of("country"))),
-            "sku_ratio": len(set(self._of("sku"))) / len(self._of("sku")),
         }
         return {name: (value, None) for name, value in found.items()}
 
@@ -210,7 +229,10 @@ class Reference:
         return {
             "loaded": (max(0.0, (NOW - max(at for at in loaded if at <= soon)).total_seconds()), None),
             # Oslo is an hour ahead of UTC in January.
-            "created_in_oslo": ((NOW - max(at - timedelta(hours=1) for at in created if at - timedelta(hours=1) <= soon)).total_seconds(), None),
+            "created_in_oslo": (
+                (NOW - max(at - timedelta(hours=1) for at in created if at - timedelta(hours=1) <= soon)).total_seconds(),
+                None,
+            ),
             "lag": (max(both).total_seconds(), None),
             "query_value": (len(rich), None),
             "row_by_row": (len({key for key, *_ in (here - there) | (there - here)}), None),

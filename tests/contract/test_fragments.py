@@ -239,7 +239,12 @@ def test_merged_values_are_those_of_the_full_scan(request: pytest.FixtureRequest
     seen = {"merged": 0, "apart": 0}
     is_slow = any(kind in request.node.name for kind in ("delta", "iceberg"))
 
-    @settings(max_examples=3 if is_slow else 6, deadline=None, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=3 if is_slow else 6,
+        deadline=None,
+        phases=(Phase.generate,),
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
     @given(STEPS)
     def prove(steps: list[tuple[int, list[tuple[Any, ...]] | None]]) -> None:
         table, memory, present = make(), Memory(), set[int]()

@@ -63,7 +63,9 @@ def in_arrow(table: pa.Table, *names: str) -> list[tuple[Any, ...]]:
 
 def comparable(rows: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:
     """NaN is NaN here, and moments with other objects for UTC are the same."""
-    return sorted(tuple(str(value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value) for value in row) for row in rows)
+    return sorted(
+        tuple(str(value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value) for value in row) for row in rows
+    )
 
 
 @pytest.fixture
@@ -154,7 +156,12 @@ def test_delta_features_of_the_future_are_refused_in_words(tmp_path: Path) -> No
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     for line in lines:
         if "protocol" in line:
-            line["protocol"] = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["teleport"], "writerFeatures": ["teleport"]}
+            line["protocol"] = {
+                "minReaderVersion": 3,
+                "minWriterVersion": 7,
+                "readerFeatures": ["teleport"],
+                "writerFeatures": ["teleport"],
+            }
     log.write_text("\n".join(map(json.dumps, lines)))
     with opened({"delta": str(tmp_path)}) as session, pytest.raises(WarehouseError, match=r"(?i)cannot be read.*teleport") as error:
         read(session)
@@ -297,13 +304,17 @@ def test_iceberg_days_are_left_out_by_bounds(catalog: tuple[dict[str, str], Cata
         spec.add_field("happened", DayTransform(), "day")
     for day in range(3):
         start = datetime(2026, 1, 1 + day, tzinfo=UTC)
-        pq.write_table(pa.table({"id": [1, 2], "happened": [start, start + timedelta(hours=23)]}, schema=schema), tmp_path / f"{day}.parquet")
+        pq.write_table(
+            pa.table({"id": [1, 2], "happened": [start, start + timedelta(hours=23)]}, schema=schema), tmp_path / f"{day}.parquet"
+        )
     table.add_files([f"file://{tmp_path}/{day}.parquet" for day in range(3)])
     with opened(**iceberg(properties)) as session:
         session.columns(T)
         for day in (0, 2):
             (tmp_path / f"{day}.parquet").unlink()
-        where = sa.text("happened >= timestamptz '2026-01-02 00:00:00Z' and happened < timestamptz '2026-01-03 00:00:00Z'".replace(":", "\\:"))
+        where = sa.text(
+            "happened >= timestamptz '2026-01-02 00:00:00Z' and happened < timestamptz '2026-01-03 00:00:00Z'".replace(":", "\\:")
+        )
         assert session.fetch(sa.select(sa.func.count()).select_from(sa.table("t")).where(where), 10) == [(2,)]
 
 
@@ -318,7 +329,9 @@ def test_iceberg_days_are_left_out_by_bounds(catalog: tuple[dict[str, str], Cata
     ({"parquet": "{folder}/half/*.parquet"}, {}, r"table 't' cannot be read .*a\.parquet"),
     ({"parquet": "{folder}/empty/*.parquet"}, {}, "No files found"),
 ])  # fmt: skip
-def test_what_cannot_be_read_is_said(catalog: tuple[dict[str, str], Catalog], tmp_path: Path, declared: Any, options: Any, words: str) -> None:
+def test_what_cannot_be_read_is_said(
+    catalog: tuple[dict[str, str], Catalog], tmp_path: Path, declared: Any, options: Any, words: str
+) -> None:
     (tmp_path / "empty").mkdir()
     deltalake.write_deltalake(tmp_path / "half", pa.table({"id": [1]}))
     (log,) = (tmp_path / "half/_delta_log").glob("*.json")

@@ -51,7 +51,9 @@ class Store:
     def __init__(self, url: str, requests: Requests) -> None:
         self.url, self.requests = url, requests
         self.options = {"endpoint": url, "region": "us-east-1", "access_key_id": "canary", "secret_access_key": SECRET, "allow_http": True}
-        self.client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="canary", aws_secret_access_key=SECRET)
+        self.client = boto3.client(
+            "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="canary", aws_secret_access_key=SECRET
+        )
         self.arrow = arrow_fs.S3FileSystem(endpoint_override=url, region="us-east-1", access_key="canary", secret_key=SECRET)
         self.delta = {"aws_endpoint_url": url, "aws_region": "us-east-1", "aws_access_key_id": "canary", "aws_secret_access_key": SECRET, "aws_allow_http": "true"}  # fmt: skip
 
@@ -103,7 +105,9 @@ def test_files_of_all_kinds(store: Store, tmp_path: Path, path: str | None) -> N
     store.client.put_object(Bucket="lake", Key="kinds/c.csv", Body=b"id,name\n1,x\n2,\n")
     store.client.put_object(Bucket="lake", Key="kinds/d.ndjson", Body=b'{"id": 1}\n{"id": 2}\n')
     at = "s3://lake/kinds"
-    warehouse = store.warehouse({"p": f"{at}/*.parquet", "c": f"{at}/c.csv", "j": {"json": f"{at}/*.ndjson"}}, path=path and str(tmp_path / path))
+    warehouse = store.warehouse(
+        {"p": f"{at}/*.parquet", "c": f"{at}/c.csv", "j": {"json": f"{at}/*.ndjson"}}, path=path and str(tmp_path / path)
+    )
     if path:
         duckdb.connect(tmp_path / path).close()
     assert [count(warehouse, name) for name in "pcj"] == [3, 2, 2]
@@ -125,7 +129,9 @@ def hive(store: Store) -> str:
 @pytest.fixture(scope="module")
 def delta(store: Store) -> str:
     days = [day for day in DAYS for _ in range(3)]
-    deltalake.write_deltalake("s3://lake/delta", pa.table({"id": [1, 2, 3] * 90, "day": days}), partition_by=["day"], storage_options=store.delta)
+    deltalake.write_deltalake(
+        "s3://lake/delta", pa.table({"id": [1, 2, 3] * 90, "day": days}), partition_by=["day"], storage_options=store.delta
+    )
     return "s3://lake/delta"
 
 
@@ -156,7 +162,9 @@ def iceberg(store: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 @pytest.mark.parametrize(("kind", "column", "most"), [("hive", "day", 2), ("delta", "day", 1), ("iceberg", "happened", 1)])
 @pytest.mark.parametrize("by", ["partition", "filter"])
-def test_only_the_files_of_the_partition_are_read(store: Store, request: pytest.FixtureRequest, kind: str, column: str, most: int, by: str) -> None:  # noqa: PLR0917 - pytest passes them by name
+def test_only_the_files_of_the_partition_are_read(  # noqa: PLR0917 - pytest passes them by name
+    store: Store, request: pytest.FixtureRequest, kind: str, column: str, most: int, by: str
+) -> None:
     """Hive: DuckDB opens one more file, the first, to see the columns."""
     found = request.getfixturevalue(kind)
     declared = {"hive": {"parquet": found, "hive": True}, "delta": {"delta": found}, "iceberg": {"iceberg": "sales.events"}}[kind]
@@ -167,7 +175,9 @@ def test_only_the_files_of_the_partition_are_read(store: Store, request: pytest.
     store.requests.seen.clear()
     assert count(warehouse, "t", **({"partition": partition} if by == "partition" else {"where": condition})) == 3
     files = store.requests.data_files()
-    print(f"{kind} on S3 by {by}: 1 of {len(DAYS)} day partitions asked, {len(files)} data file(s) read, {len(store.requests.seen)} requests")
+    print(
+        f"{kind} on S3 by {by}: 1 of {len(DAYS)} day partitions asked, {len(files)} data file(s) read, {len(store.requests.seen)} requests"
+    )
     assert len(files) <= most, sorted(files)
     store.requests.seen.clear()
     assert count(warehouse, "t", where="id = 1") == 90
@@ -244,6 +254,7 @@ def test_nothing_else_can_be_reached(store: Store, tmp_path: Path, escape: str) 
 @pytest.fixture
 def break_store(store: Store) -> Callable[[str], dict[str, Any]]:
     """The `s3:` options of a store that fails in this way."""
+
     def broken(way: str) -> dict[str, Any]:
         return store.options | ({"endpoint": "http://127.0.0.1:9"} if way == "unreachable" else {})
 
@@ -256,7 +267,9 @@ def break_store(store: Store) -> Callable[[str], dict[str, Any]]:
     ("no bucket", "nowhere/x", TableMissing, "there is no bucket 'nowhere'"),
     ("unreachable", "lake/delta", ConnectFailed, r"the store or catalog of s3://lake/delta.* cannot be reached; look at `s3:`"),
 ])  # fmt: skip
-def test_what_is_not_there_is_said(store: Store, break_store: Any, kind: str, way: str, place: str, error: type[Exception], words: str) -> None:  # noqa: PLR0917 - pytest passes them by name
+def test_what_is_not_there_is_said(  # noqa: PLR0917 - pytest passes them by name
+    store: Store, break_store: Any, kind: str, way: str, place: str, error: type[Exception], words: str
+) -> None:
     path = f"s3://{place}" + ("/*.parquet" if kind == "parquet" else "")
     warehouse = store.warehouse({"t": {kind: path}}, s3=break_store(way), connect_timeout="2s")
     with warehouse.open() as session, pytest.raises(error, match=words) as caught:

@@ -228,4 +228,4 @@ def test_a_schedule_that_does_not_fire_this_year_costs_nothing() -> None:
 
 def test_sizes_and_amounts_are_short() -> None:
     assert [size(n) for n in (None, 0, 999, 1_000, 12_345_678, 9e17)] == ["-", "0 B", "999 B", "1.0 kB", "12.3 MB", "900.0 PB"]
-    assert [amount(n) for n in (None, 0, 0.00012345, 0.5, 1234.5)] == ["-", "0", "0.0001234", "0.5", "1,234.50"]
+    assert [amount(n) for n in (None, 0, 0.00012345, 0.5, 1234.5)] == ["-", "0", "0.00012", "0.5", "1,234.50"]

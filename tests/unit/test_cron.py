@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dqmon.core.check import Schedule
-from dqmon.daemon.cron import PHASE_STEP_S, fingerprint, last_fire, next_fire, phase
+from dqmon.core.cron import last_fire, next_fire
+from dqmon.daemon.cron import PHASE_STEP_S, fingerprint, phase
 
 MINUTE = timedelta(minutes=1)
 

@@ -1,44 +1,47 @@
-"""What a detector may learn from: clean, regular, bounded history, and the clock marks of its points."""
+"""What a detector looks back on: clean, bounded history on the wall clock of the business."""
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_left
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dqmon.core.history import Point
 
 if TYPE_CHECKING:
-    from numpy import float64, int64
+    from numpy import bool_, float64, int64, intp
     from numpy.typing import NDArray
 
 DAY_S = 86_400.0
-RELEARN = 7
-"""So many alerted points in a row that agree with each other are a new level (ANOMALY.md: silent after 7 points)."""
+WEEK_S = 7 * DAY_S
 
-_ALIKE = 0.25
-"""Values within a quarter of each other are alike: above the noise of usual loads, below a half load. Our choice."""
-
-_MOST_POINTS = 672
-"""Four weeks of hours; keeps one judgement under a millisecond."""
+MOST_POINTS = 672
+"""Four weeks of hours; keeps one judgement at about a millisecond."""
 
 _MOST_DAYS = 182
 """Half a year: twenty-six values of each weekday, and still one way of working."""
 
+_LARGEST = 1e150
+"""Values are not taken to be larger than that, on either side of 0: their squares still have to be numbers."""
+
+_ONE_OFFSET_S = 14 * DAY_S
+"""A zone that has one offset at both ends of two weeks has it in between: clocks are changed months apart (Morocco: one)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points to learn from, oldest first, and what is known of their rhythm.
+    """Values and when they were, oldest first, all before a tested time.
 
-    cadence_s: the usual distance of two points. shifts: indices at which a new level began.
+    local: seconds of the business's wall clock since 1970, so that a Sunday begins at midnight there, and nine o'clock stays
+    nine over a clock change. at: the tested time, likewise. cadence_s: the usual distance of two points.
     """
 
-    points: tuple[Point, ...]
+    local: NDArray[float64]
+    values: NDArray[float64]
+    at: float
     cadence_s: float
-    shifts: tuple[int, ...]
 
     @property
     def per_year(self) -> float:
@@ -46,95 +49,91 @@ class Series:
         return 365.25 * DAY_S / self.cadence_s
 
     @property
+    def is_finer(self) -> bool:
+        """True when there are several points a day; clock changes and late runs do not make days so."""
+        return self.cadence_s < 0.75 * DAY_S
+
+    @property
     def is_daily(self) -> bool:
         """True when points are about a day apart."""
-        return 0.75 <= self.cadence_s / DAY_S <= 1.5  # noqa: PLR2004 - clock changes and late runs included
+        return not self.is_finer and self.cadence_s <= 1.5 * DAY_S
+
+    @property
+    def span_s(self) -> float:
+        """From the first point to the tested one."""
+        return self.at - float(self.local[0]) if len(self.local) else 0.0
+
+    @property
+    def period(self) -> int:
+        """Points in one turn of the season: a day of hours, a week of days; at most half of what there is."""
+        turn = DAY_S if self.is_finer else WEEK_S
+        return max(1, min(len(self.values) // 2, round(turn / self.cadence_s)))
+
+    @property
+    def days(self) -> NDArray[int64]:
+        """The days since 1970 of all points, and of the tested one last."""
+        import numpy as np
+
+        return np.floor(np.append(self.local, self.at) / DAY_S).astype(np.int64)
+
+    def only(self, places: NDArray[intp]) -> Series:
+        """The points at these places."""
+        return Series(self.local[places], self.values[places], self.at, self.cadence_s)
 
 
-def learnable(points: tuple[Point, ...], at: datetime) -> Series:
-    """What a baseline for `at` may rest on.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The points that a judgement looks at, which of them were alerted, and the same as a series."""
 
-    Points at or after `at` and values that are no finite numbers are left out, of two at one time the later one counts.
-    Excluded points are left out, too, unless `RELEARN` or more of them in a row agree on a level other than zero, or the
-    same happened on the same weekday of another week: both are how it is now, and a baseline without them alerts for ever.
-    """
-    window = points[-2 * _MOST_POINTS :]
-    usable = {p.at: p for p in window if p.at < at and math.isfinite(p.value)}
-    ordered = [usable[when] for when in sorted(usable)]
-    steps = sorted((b.at - a.at).total_seconds() for a, b in pairwise(ordered))
-    cadence = steps[len(steps) // 2] if steps else DAY_S
-    newest = ordered[-1].at if ordered else at
-    oldest = newest - max(timedelta(days=_MOST_DAYS), timedelta(seconds=24 * cadence))
-    recent = [p for p in ordered if p.at > oldest][-_MOST_POINTS:]
-    kept, shifts = _believed(recent)
-    return Series(kept, cadence, shifts)
+    points: tuple[Point, ...]
+    alerted: NDArray[bool_]
+    series: Series
 
 
-def _believed(points: list[Point]) -> tuple[tuple[Point, ...], tuple[int, ...]]:
-    """The points that teach something, and the indices among them at which a new level began."""
-    runs = [list(group) for _, group in groupby(points, key=lambda p: p.is_excluded)]
-    alerted = {p.at: (number, p.value) for number, run in enumerate(runs) if run[0].is_excluded for p in run}
-    kept: list[Point] = []
-    shifts: list[int] = []
-    for number, run in enumerate(runs):
-        if not run[0].is_excluded:
-            kept.extend(run)
-        elif _agrees(run):
-            shifts.append(len(kept))
-            kept.extend(run)
-        else:
-            kept.extend(p for p in run if _recurs(p, number, alerted))
-    return tuple(kept), tuple(shift for shift in shifts if shift >= RELEARN)
+def window_of(points: tuple[Point, ...], at: datetime, timezone: str) -> Window:
+    """The newest points before `at`: at most `MOST_POINTS`, of half a year, or of 24 points where these take longer.
 
-
-def _recurs(point: Point, run: int, alerted: dict[datetime, tuple[int, float]]) -> bool:
-    """True when the same was alerted a week before or after, in another run: a closed Sunday, not an incident."""
-    for week in (-7, 7):
-        other = alerted.get(point.at + timedelta(days=week))
-        if other is not None and other[0] != run and abs(other[1] - point.value) <= _ALIKE * abs(point.value):
-            return True
-    return False
-
-
-def _agrees(run: list[Point]) -> bool:
-    """True when a run of alerted points is long enough, is no row of empty loads, and its middle half is alike."""
-    values = sorted(p.value for p in run)
-    middle = values[len(values) // 2]
-    spread = values[-(len(values) // 4) - 1] - values[len(values) // 4]
-    return len(run) >= RELEARN and middle != 0 and spread <= 2 * _ALIKE * abs(middle)
-
-
-def slots(series: Series, at: datetime, timezone: str) -> list[tuple[str, NDArray[int64]]]:
-    """The seasons worth trying, coarse before fine: each a name and the slot of every point, that of `at` last.
-
-    Days have a weekday; shorter steps an hour of the day once there are two days, and an hour of the week once there
-    are three weeks; longer steps none.
+    points: oldest first. Values that are no finite numbers are left out, of two at one time the later one counts.
     """
     import numpy as np
 
-    times = [*(p.at for p in series.points), at]
-    span = (times[-1] - times[0]).total_seconds()
-    if series.cadence_s > 1.5 * DAY_S:
-        return []
-    zone = ZoneInfo(timezone)
-    first, last = times[0].astimezone(zone).utcoffset(), times[-1].astimezone(zone).utcoffset()
-    if first == last and first is not None:
-        local = np.array([t.timestamp() for t in times]) + first.total_seconds()
-    else:
-        local = np.array([t.timestamp() + _offset(t, zone) for t in times])
-    day = np.floor(local / DAY_S).astype(np.int64)
-    weekday, hour = (day + 3) % 7, np.floor(local % DAY_S / 3600).astype(np.int64)
-    if series.is_daily:
-        return [("weekday", weekday)]
-    found = [("hour", hour)] if span >= 2 * DAY_S else []
-    return [*found, ("hour of the week", weekday * 24 + hour)] if span >= 21 * DAY_S else found
+    end = bisect_left(points, at, key=lambda point: point.at)
+    newest = points[max(0, end - MOST_POINTS) : end]
+    times = np.array([point.at.timestamp() for point in newest], dtype=np.float64)
+    values = np.array([point.value for point in newest], dtype=np.float64)
+    is_last = np.ones(len(times), np.bool_)
+    is_last[:-1] = np.diff(times) > 0
+    kept = np.flatnonzero(np.isfinite(values) & is_last)
+    steps = np.sort(np.diff(times[kept]))
+    cadence = float(steps[len(steps) // 2]) if len(steps) else DAY_S
+    if len(kept):
+        kept = kept[times[kept] > times[kept[-1]] - max(_MOST_DAYS * DAY_S, 24 * cadence)]
+    local = np.append(times[kept], at.timestamp())
+    local += _offsets(local, ZoneInfo(timezone))
+    looked_at = newest if len(kept) == len(newest) else tuple(newest[place] for place in kept)
+    alerted = np.array([point.is_excluded for point in looked_at], dtype=np.bool_)
+    return Window(looked_at, alerted, Series(local[:-1], np.clip(values[kept], -_LARGEST, _LARGEST), float(local[-1]), cadence))
 
 
-def _offset(at: datetime, zone: ZoneInfo) -> float:
-    offset = at.astimezone(zone).utcoffset()
+def runs(mask: NDArray[bool_]) -> list[tuple[int, int]]:
+    """Start and end (exclusive) of each run of true values."""
+    import numpy as np
+
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _offsets(times: NDArray[float64], zone: ZoneInfo) -> NDArray[float64]:
+    """The zone's offset at each of these times, in seconds; asked for as rarely as can be."""
+    import numpy as np
+
+    first, last = (_offset(float(time), zone) for time in (times[0], times[-1]))
+    if len(times) == 1 or (first == last and times[-1] - times[0] <= _ONE_OFFSET_S):
+        return np.full(len(times), first)
+    half = len(times) // 2
+    return np.concatenate([_offsets(times[:half], zone), _offsets(times[half:], zone)])
+
+
+def _offset(time: float, zone: ZoneInfo) -> float:
+    offset = datetime.fromtimestamp(time, zone).utcoffset()
     return offset.total_seconds() if offset is not None else 0.0
-
-
-def log_scale(values: NDArray[float64]) -> bool:
-    """True for counts: whole numbers from 0 up, whose noise is a share of their level."""
-    return bool((values >= 0).all() and (values == values.round()).all())

@@ -6,33 +6,39 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from dqmon.detectors.base.robust import median
+
 if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
-_FREEDOMS = (3.0, 6.0, 12.0, 24.0, 48.0, 96.0)
-"""Degrees of freedom tried: 3 is the heaviest tail with a variance, 30 is nearly normal."""
+_FREEDOMS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+"""Degrees of freedom tried: 4 is the heaviest tail with a stable variance, 30 is nearly normal."""
 
-_ROUNDS = 8
+NEWEST = 336
+"""Errors that the width rests on: two weeks of hours. More would cost time, and tell of another time."""
+
+_ROUNDS = 5
 """EM rounds; the scale of t is within a few percent after five (Lange, Little & Taylor 1989, section 4)."""
 
 
 def half_width(errors: NDArray[float64], p: float) -> float:
     """The distance that a next error exceeds with probability `p`, on either side together; 0 when all errors are 0.
 
-    errors: one-step forecast errors around 0, at least 2. Each t of `_FREEDOMS` is fitted by maximum likelihood, which
-    outliers hardly move (Lange, Little & Taylor, JASA 84, 1989), and the quantiles are averaged by likelihood, so that
-    short histories, which cannot exclude heavy tails, get wider bands. Few errors also cost degrees of freedom, as in the
-    prediction interval of a normal sample. Never less than the errors show: a band that its own baseline left clearly more
-    often than `p` allows is widened to the empirical quantile.
+    errors: one-step forecast errors around 0, oldest first, at least 1; the newest 336 count. Each t of `_FREEDOMS` is fitted
+    by maximum likelihood, which outliers hardly move (Lange, Little & Taylor, JASA 84, 1989), and the quantiles are averaged
+    by likelihood, so that short histories, which cannot exclude heavy tails, get wider bands. Few errors also cost degrees of
+    freedom, as in the prediction interval of a normal sample. Never less than the errors show: a band that its own baseline
+    left clearly more often than `p` allows is widened to the empirical quantile.
     """
     import numpy as np
 
+    errors = errors[-NEWEST:]
     n = len(errors)
     size = np.abs(errors)
     empirical = float(np.sort(size)[max(0, n - math.ceil(n * p) - 2)])
     # Errors that are mostly 0 have no median worth the name; a thousandth of the mean keeps their squares in range.
-    middle = max(float(np.median(size)), float(size.mean()) / 1000)
+    middle = max(median(size), float(size.mean()) / 1000)
     if middle == 0.0:
         return 0.0
     freedom = np.array(_FREEDOMS)[:, None]
@@ -43,7 +49,7 @@ def half_width(errors: NDArray[float64], p: float) -> float:
         scale = np.maximum((weight * square).mean(axis=1, keepdims=True), 1e-12)
     fit = -0.5 * ((freedom + 1) * np.log1p(square / (freedom * scale)) + np.log(scale)).sum(axis=1) + n * np.array(_CONSTANTS)
     share = np.exp(fit - fit.max())
-    reach = np.array([t_quantile(1 - p / 2, 1 / (1 / nu + 1 / (n - 1))) for nu in _FREEDOMS])
+    reach = np.array([t_quantile(1 - p / 2, 1 / (1 / nu + 1 / max(1, n - 1))) for nu in _FREEDOMS])
     width = float((share * np.sqrt(scale[:, 0]) * reach).sum() / share.sum()) * middle
     return max(width * math.sqrt(1 + 1 / n), empirical)
 

@@ -79,8 +79,8 @@ class Mysql(Engine):
         if isinstance(value, float) and not math.isfinite(value):
             return None if math.isnan(value) else math.copysign(sys.float_info.max, value)
         found = super().value(value, kind)
-        # A TIMESTAMP is a second count of 32 bits.
-        return min(max(found, _FIRST), _LAST) if kind == "timestamptz" and found is not None else found
+        # A TIMESTAMP is a second count of 32 bits, and the driver drops the offset.
+        return min(max(found.astimezone(UTC), _FIRST), _LAST) if kind == "timestamptz" and found is not None else found
 
     def options(self, location: str) -> dict[str, Any]:
         return {"url": location}

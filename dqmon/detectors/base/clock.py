@@ -1,0 +1,49 @@
+"""Slots of the clock and the calendar in which values may differ: weekdays, hours, edges of the month."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dqmon.detectors.base.series import DAY_S, Series
+
+if TYPE_CHECKING:
+    from numpy import int64
+    from numpy.typing import NDArray
+
+_MONTH_EDGE_DAYS = 45
+"""From so many days on there was one month's edge, and all of its days."""
+
+
+def slots(series: Series) -> list[tuple[str, NDArray[int64]]]:
+    """The seasons worth trying, coarse before fine: each a name and the slot of every point, that of the tested one last.
+
+    Days have a weekday, and from 45 days on an edge of the month; shorter steps an hour of the day once there are two days,
+    and an hour of the week once there are three weeks; longer steps none.
+    """
+    import numpy as np
+
+    days = series.days
+    weekday = (days + 3) % 7
+    if series.is_daily:
+        found = [("weekday", weekday)]
+        return [*found, ("month edge", month_edge(days))] if series.span_s >= _MONTH_EDGE_DAYS * DAY_S else found
+    if not series.is_finer or series.span_s < 2 * DAY_S:
+        return []
+    hour = np.floor(np.append(series.local, series.at) % DAY_S / 3600).astype(np.int64)
+    found = [("hour", hour)]
+    return [*found, ("hour of the week", weekday * 24 + hour)] if series.span_s >= 21 * DAY_S else found
+
+
+def month_edge(days: NDArray[int64]) -> NDArray[int64]:
+    """1 and 2 for the first and second day of a month, 3 and 4 for its last but one and last, 0 for the days between.
+
+    Invoices, salaries and month-end batches run on these.
+    """
+    import numpy as np
+
+    dates = days.astype("datetime64[D]")
+    months = dates.astype("datetime64[M]")
+    since_first = (dates - months.astype("datetime64[D]")).astype(np.int64)
+    until_last = ((months + 1).astype("datetime64[D]") - dates).astype(np.int64) - 1
+    edge = np.where(until_last < 2, 4 - until_last, 0)  # noqa: PLR2004 - two days
+    return np.where(since_first < 2, since_first + 1, edge)  # noqa: PLR2004 - as above

@@ -77,7 +77,7 @@ def _over_socket(options: SparkOptions) -> tuple[Any, Any]:
     if options.auth == "nosasl":
         return TTransport.TBufferedTransport(wire), wire
     from pyhive.hive import get_pure_sasl_client  # type: ignore[import-untyped]  # as above
-    from thrift_sasl import TSaslClientTransport  # type: ignore[import-not-found,unused-ignore]  # as above
+    from thrift_sasl import TSaslClientTransport  # type: ignore[import-untyped]  # as above
 
     def client() -> Any:
         return get_pure_sasl_client(options.host, "PLAIN", username=options.user, password=_secret(options))

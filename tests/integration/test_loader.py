@@ -12,7 +12,7 @@ from dqmon.app import open_app
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Verdict
 
-TABLES = 8
+TABLES = 14
 
 LOADER = """
 import sys, time, duckdb

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dqmon.core.history import Band, History, Learning, Point
@@ -181,6 +181,8 @@ degenerate = st.one_of(
 steps = st.sampled_from([DAY, timedelta(hours=1), timedelta(minutes=5), 7 * DAY, timedelta(seconds=1)])
 
 
+# The first daily point imports the calendars.
+@settings(deadline=None)
 @given(degenerate, steps, st.booleans(), st.sampled_from(["UTC", "America/New_York", "Asia/Kathmandu"]))
 def test_any_history_gives_a_band_around_its_center(values: list[float], step: timedelta, is_alerted: bool, zone: str) -> None:
     alerted = frozenset(range(3, len(values), 4)) if is_alerted else frozenset()

@@ -37,7 +37,9 @@ class Postgres(Engine):
                 execute(f"create database {name}")
         location = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
         with self.writer(location) as execute:
-            execute("drop schema public cascade")
+            own = "select nspname from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'"
+            for (schema,) in execute(own).fetchall():  # type: ignore[attr-defined]
+                execute(f'drop schema "{schema}" cascade')
             execute("create schema public")
         return location
 

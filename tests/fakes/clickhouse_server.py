@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from chdb import ChdbError
 from chdb.session import Session
+from chdb.state.sqlitelike import ChdbError as EngineError
 from sqlglot import tokenize
 
 NO_SETTINGS = frozenset(
@@ -66,7 +67,8 @@ class Interface(BaseHTTPRequestHandler):
         statement = f"{asked.get('query', '')}\n{body}".strip()
         try:
             found = self.run(statement, asked)
-        except (ChdbError, UnicodeError) as e:
+        # Two packages ship `chdb`, and which of them was installed last decides whether both names are of one class.
+        except (ChdbError, EngineError, UnicodeError) as e:
             code = int((re.search(r"Code: (\d+)", str(e)) or ["", "0"])[1])
             words = f"{e} (version 26.9.2.1 (official build))\n"
             self.answer(STATUSES.get(code, 500), words.encode(), {"X-ClickHouse-Exception-Code": str(code)})

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-RUNS = 5
+RUNS = 7
 GOALS = {"--help": 0.25, "check": 0.6}
 """CPU seconds on a quiet machine; printed, since a shared one takes up to three times as long."""
 LIBRARIES = "import sqlalchemy, pydantic, ruamel.yaml, duckdb, duckdb_engine, typer; pydantic.BaseModel"

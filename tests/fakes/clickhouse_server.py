@@ -21,7 +21,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 from chdb import ChdbError
 from chdb.session import Session
-from chdb.state.sqlitelike import ChdbError as EngineError
 from sqlglot import tokenize
 
 NO_SETTINGS = frozenset(
@@ -67,8 +66,7 @@ class Interface(BaseHTTPRequestHandler):
         statement = f"{asked.get('query', '')}\n{body}".strip()
         try:
             found = self.run(statement, asked)
-        # Two packages ship `chdb`, and which of them was installed last decides whether both names are of one class.
-        except (ChdbError, EngineError, UnicodeError) as e:
+        except (ChdbError, UnicodeError) as e:
             code = int((re.search(r"Code: (\d+)", str(e)) or ["", "0"])[1])
             words = f"{e} (version 26.9.2.1 (official build))\n"
             self.answer(STATUSES.get(code, 500), words.encode(), {"X-ClickHouse-Exception-Code": str(code)})

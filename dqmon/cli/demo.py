@@ -123,7 +123,9 @@ class _Story:
     def __init__(self, app: App, clock: VirtualClock) -> None:
         self._app = app
         self._clock = clock
-        self._scheduler = app.scheduler()
+        from dqmon.app.daemon import scheduler
+
+        self._scheduler = scheduler(app)
         self._told = 0
         self._judged_until = app.now()
         self._bad: frozenset[tuple[str, str]] = frozenset()

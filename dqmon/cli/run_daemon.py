@@ -14,7 +14,8 @@ def command(config: options.ConfigFile = None) -> None:
     SIGHUP reads the files again; when they are invalid, what ran goes on. One daemon per SQLite store.
     """
     from dqmon.app import open_app
+    from dqmon.app.daemon import run_daemon
 
     with open_app(config) as app:
-        code = app.run_daemon()
+        code = run_daemon(app)
     raise typer.Exit(code)

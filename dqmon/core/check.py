@@ -154,6 +154,11 @@ class DatasetCheck(CheckType):
         """How far back `Evidence.history` has to reach; None for as far as the store keeps it for baselines."""
         return None
 
+    @property
+    def needs_loads(self) -> bool:
+        """True when `judge` wants the kept records of the pipelines that load the table: `Evidence.loads`."""
+        return False
+
     @abstractmethod
     def judge(self, check: Check, evidence: Evidence) -> Judgement:
         """The verdict of one partition and segment; all metrics of `metrics` have values. Total and pure."""
@@ -242,6 +247,11 @@ class Check:
     def subject(self) -> str:
         """What the check is about, for people: the dataset or `source/pipeline`."""
         return self.table.dataset if self.table else str(self.pipeline)
+
+    @property
+    def node(self) -> str:
+        """Its place in the lineage: `warehouse:dataset` or `source/pipeline`."""
+        return str(self.table or self.pipeline)
 
     @property
     def columns(self) -> tuple[str, ...]:

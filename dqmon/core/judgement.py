@@ -56,7 +56,8 @@ class Evidence:
 
     `values` has each metric of `metrics`, `others` what `other_requests` asked for. `scheduled_at` is the slot, `measured_at`
     when the scan ran.
-    `accepted_schema` is the last accepted column list, None when there is none yet.
+    `accepted_schema` is the last accepted column list, None when there is none yet. `loads` are the kept records of the pipelines
+    that load the table, the newest last: only for a type with `needs_loads`.
     """
 
     values: Mapping[Metric, Value]
@@ -67,6 +68,7 @@ class Evidence:
     history: History = field(default_factory=History)
     accepted_schema: tuple[Column, ...] | None = None
     others: Mapping[MetricRequest, Value] = field(default_factory=dict)
+    loads: tuple[LoadRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

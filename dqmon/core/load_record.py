@@ -46,6 +46,7 @@ class LoadRecord:
 
     Unique by (source, pipeline, load_id, attempt, table). Times are aware UTC. `extra["schema_changes"]` lists what the load
     changed, a line each: `column_added: orders.discount (double)`; kinds are those of source_schema_change.
+    scheduled_for: the fire of the schedule that the run is of, where the tool keeps it.
     """
 
     source: str
@@ -57,6 +58,7 @@ class LoadRecord:
     attempt: int = 1
     kind: Literal["load", "backfill", "reset", "refresh", "schema"] = "load"
     raw_status: str | None = None
+    scheduled_for: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     heartbeat_at: datetime | None = None
@@ -71,12 +73,12 @@ class LoadRecord:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much waits now, in messages, files or seconds."""
+    """How much waits now, in messages, files, bytes or seconds."""
 
     source: str
     pipeline: str
     pending: int
-    unit: Literal["messages", "files", "seconds"]
+    unit: Literal["messages", "files", "bytes", "seconds"]
     observed_at: datetime
     partition: str | None = None
     oldest_pending_at: datetime | None = None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dqmon.core.facts import TableFacts
     from dqmon.core.fragment import Fragment
     from dqmon.core.history import Band, History, Learning
+    from dqmon.core.lineage import Lineage
     from dqmon.core.load_record import Backlog, LoadRecord, PipelineInfo
     from dqmon.core.message import Message
     from dqmon.core.mirror import Position, Target
@@ -171,6 +172,14 @@ class Source(Protocol):
 
     def backlog(self, at: datetime) -> tuple[Backlog, ...]:
         """What waits now; empty where the tool has no backlog. Raises SourceError."""
+
+
+@runtime_checkable
+class Lineaged(Protocol):
+    """A source that knows what is made from what."""
+
+    def lineage(self) -> Lineage:
+        """All that the tool knows now: nodes as in `core.lineage`, those of tables with the warehouse that the options name. Raises SourceError."""
 
 
 class Channel(Protocol):

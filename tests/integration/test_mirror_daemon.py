@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from dqmon.app import App, open_app
+from dqmon.app.daemon import scheduler as virtual
 from dqmon.config.project import load_project
 from dqmon.core.selector import Selector
 from dqmon.errors import ConfigError
@@ -71,7 +72,7 @@ class Day:
 def day(root: Path) -> Iterator[Day]:
     with open_app(str(root / "config/dqmon.yaml"), clock=lambda: found.now) as app:
         found = Day(app, root)
-        found.scheduler = app.scheduler()
+        found.scheduler = virtual(app)
         yield found
         found.scheduler.drain(1)
 

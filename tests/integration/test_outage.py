@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from dqmon.app import open_app
+from dqmon.app.daemon import scheduler as virtual
 from dqmon.core.message import DeliveryKind
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Severity, Verdict
@@ -103,7 +104,7 @@ def world(tmp_path):
 
 def outage(world: World, minutes: int, scheduler=None) -> None:
     """The plug is pulled six minutes after now and put back after `minutes`; ends eight minutes later."""
-    scheduler = scheduler or world.app.scheduler()
+    scheduler = scheduler or virtual(world.app)
     for is_pulled, lasts in ((False, 6), (True, minutes), (False, 8)):
         world.plug.is_pulled = is_pulled
         run_until(scheduler, world.clock, world.clock() + timedelta(minutes=lasts), lambda: None)
@@ -144,7 +145,7 @@ def test_who_is_told_what(world):
 
 
 def test_the_checks_say_why_and_when_the_next_try_is(world):
-    scheduler = world.app.scheduler()
+    scheduler = virtual(world.app)
     run_until(scheduler, world.clock, START + timedelta(minutes=2), lambda: None)
     world.plug.is_pulled = True
     run_until(scheduler, world.clock, START + timedelta(minutes=6), lambda: None)
@@ -171,14 +172,14 @@ def test_a_warehouse_that_is_back_before_group_wait_is_told_to_nobody(world):
 
 def test_a_killed_daemon_ends_the_incident_that_it_opened(world):
     """Another process, in which no check is due for long, sees in the store what is open and tries by itself."""
-    scheduler = world.app.scheduler()
+    scheduler = virtual(world.app)
     world.plug.is_pulled = True
     run_until(scheduler, world.clock, START + timedelta(minutes=4), lambda: None)
     assert [kind for _, kind, _ in world.told()] == [DeliveryKind.TRIGGER]
     text = (world.root / "checks/all.yaml").read_text().replace("every: 1m", "every: 1d")
     (world.root / "checks/all.yaml").write_text(text)
     app, _ = world.start()
-    scheduler = app.scheduler()
+    scheduler = virtual(app)
     for _ in range(30):
         scheduler.tick(world.clock())
         world.clock.at += timedelta(seconds=15)
@@ -188,14 +189,14 @@ def test_a_killed_daemon_ends_the_incident_that_it_opened(world):
 
 def test_a_warehouse_that_is_taken_out_of_the_configuration_leaves_no_open_incident(world):
     world.plug.is_pulled = True
-    run_until(world.app.scheduler(), world.clock, START + timedelta(minutes=4), lambda: None)
+    run_until(virtual(world.app), world.clock, START + timedelta(minutes=4), lambda: None)
     config = world.root / "config/dqmon.yaml"
     config.write_text(config.read_text().replace("  main: {", "  main: {type: sqlite, path: data/w.db}\n  other: {"))
     config.write_text(config.read_text().replace("  main: {type: sqlite, path: data/w.db}\n", ""))
     (world.root / "checks/all.yaml").write_text("version: 1\ndatasets:\n  - dataset: t0\n    checks: [row_count: {min: 1}]\n")
     with open_app(str(config), clock=world.clock) as app:
         app.migrate("other")
-        scheduler = app.scheduler()
+        scheduler = virtual(app)
         for _ in range(3):
             scheduler.tick(world.clock())
             world.clock.at += timedelta(minutes=5)
@@ -253,7 +254,7 @@ def test_a_real_server_that_stops_for_ten_minutes(tmp_path):
         tries = []
         with open_app(str(config), clock=world.clock) as app:
             sa.event.listen(app.warehouses["main"].engine, "do_connect", lambda *_: tries.append(world.clock()))
-            scheduler = app.scheduler()
+            scheduler = virtual(app)
             for change, minutes in ((None, 3), (server.stop, 10), (server.start, 8)):
                 if change:
                     change()

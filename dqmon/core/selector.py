@@ -21,12 +21,18 @@ class Term:
     values: tuple[str, ...]
     is_negated: bool = False
 
+    def __str__(self) -> str:
+        return f"{'not:' if self.is_negated else ''}{f'{self.key}:' if self.key else ''}{','.join(self.values)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Selector:
     """Bare terms are or-ed with each other, keyed terms and-ed; no terms select everything."""
 
     terms: tuple[Term, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.terms))
 
     def matches(self, attributes: Mapping[str, Iterable[str]]) -> bool:
         """True when `attributes` (keys of KEYS, and `""` with dataset, pipeline and check id) fit all terms."""

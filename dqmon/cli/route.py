@@ -1,0 +1,117 @@
+"""`dqmon route`: who is told of what, without sending anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dqmon.cli import options, output
+from dqmon.cli.exit_codes import ExitCode
+from dqmon.errors import UsageError
+
+if TYPE_CHECKING:
+    from dqmon.core.check import Check
+    from dqmon.core.route import Route
+
+GROUP = typer.Typer(name="route", help="Who is told of what.", no_args_is_help=True)
+Expect = Annotated[str, typer.Option("--expect", metavar="CHANNELS", help="Exit 1 unless exactly these are told: `oncall,team`.")]
+HEADINGS = ("ROUTE", "MATCH", "TELLS", "GROUP BY", "WAIT", "INTERVAL", "REPEAT")
+
+
+@GROUP.command()
+def show(config: options.ConfigFile = None) -> None:
+    """Shows the routes in their order: the first that matches is taken, and the next ones too after `continue: true`."""
+    from dqmon.config.project import load
+
+    routes = load(config).routes
+    for line in output.table([_row(route) for route in routes], HEADINGS):
+        output.write(line)
+    if not routes:
+        output.note("there are no routes: results are recorded and nobody is told")
+
+
+@GROUP.command(name="test")
+def try_out(
+    terms: Annotated[list[str], typer.Argument(metavar="KEY:VALUE...", help="What an alert has: severity:critical owner:@x tag:pii.")],
+    expect: Expect = "",
+    config: options.ConfigFile = None,
+) -> None:
+    """Says which channels an alert with these attributes would reach; a bare value is its dataset, pipeline or check id."""
+    from dqmon.alerts.route import routes_for
+    from dqmon.config.project import load
+    from dqmon.config.routes import KINDS
+
+    project = load(config)
+    attributes = _attributes(terms)
+    told = routes_for({"kind": (KINDS[0],), **attributes}, project.routes)
+    _tell(told, tuple(project.settings.channels), expect)
+
+
+@GROUP.command()
+def explain(check: options.CheckArgument, expect: Expect = "", config: options.ConfigFile = None) -> None:
+    """Says which channels each alert of a check would reach: when it fails, when it warns, when it cannot be measured."""
+    from dqmon.alerts.route import routes_for
+    from dqmon.app import open_app
+    from dqmon.engine.select import attributes
+
+    with open_app(config) as app:
+        found = app.environment.checks.get(check)
+        if found is None:
+            raise UsageError(f"there is no check {check!r}; `dqmon plan` names them")
+        routes, channels = app.environment.routes, tuple(app.project.settings.channels)
+    every = {name: routes_for({**attributes(found), **alert}, routes) for name, alert in _alerts(found)}
+    for name, told in every.items():
+        output.write(f"{name}: {_sentence(told)}")
+    _compare({channel for told in every.values() for _, channel in told}, channels, expect)
+
+
+def _attributes(terms: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Each key with its values. UsageError for what an alert cannot have: a pattern, a negation."""
+    found: dict[str, tuple[str, ...]] = {}
+    for term in options.selector(list(terms)).terms:
+        if term.is_negated or any("*" in value for value in term.values):
+            raise UsageError("an alert has attributes, not patterns: write key:value, such as severity:critical")
+        found[term.key] = (*found.get(term.key, ()), *term.values)
+    return found
+
+
+def _alerts(check: Check) -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:
+    """What is its own of each alert that the check can have, the worst first."""
+    from dqmon.core.verdict import least
+
+    warned = least(check.severity, check.warn_severity)
+    found = [("data", "failing", check.severity)]
+    found += [("data", "warning", warned)] if warned is not check.severity else []
+    found += [("error", "error", check.error_severity)] if check.on_error == "alert" else []
+    for kind, state, severity in found:
+        yield f"{state}, {severity.value}", {"kind": (kind,), "state": (state,), "severity": (severity.value,)}
+
+
+def _tell(told: Sequence[tuple[Route, str]], channels: Sequence[str], expect: str) -> None:
+    output.write(_sentence(told))
+    _compare({channel for _, channel in told}, channels, expect)
+
+
+def _sentence(told: Sequence[tuple[Route, str]]) -> str:
+    return ", ".join(f"{channel} (route {route.name})" for route, channel in told) or "nobody"
+
+
+def _compare(found: set[str], channels: Sequence[str], expect: str) -> None:
+    """Exit 1 when the channels are others than expected; UsageError for a channel that is not configured."""
+    wanted = {name.strip() for name in expect.split(",") if name.strip()}
+    for name in sorted(wanted):
+        options.choice("--expect", name, tuple(channels))
+    if expect and wanted != found:
+        output.note(f"expected {', '.join(sorted(wanted)) or 'nobody'}, but {', '.join(sorted(found)) or 'nobody'} would be told")
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _row(route: Route) -> tuple[str, ...]:
+    from dqmon.core.duration import format_duration
+
+    match = "everything else" if route.match is None else str(route.match)
+    waits = (format_duration(seconds) for seconds in (route.group_wait_s, route.group_interval_s, route.repeat_interval_s))
+    tells = ", ".join(route.to) + (", and the next routes" if route.goes_on else "")
+    return route.name, match, tells, ", ".join(route.group_by), *waits

@@ -65,10 +65,19 @@ class Outgoing:
     allow_private: bool = False
     body_limit: int = BODY_LIMIT
 
+    def get(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """The answer to one GET; all that `post` says holds for it."""
+        return self._asked("GET", url, None, headers)
+
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The answer to one POST, whatever its status. Raises Blocked, NotReached or Broken; no text names the URL's path."""
+        return self._asked("POST", url, body, headers)
+
+    def _asked(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         parts = self._checked(url)
         host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+        target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length", "connection")}
         live = [self._connect(host, port, self._addresses(host, port))]
         deadline = Timer(self.timeout_s, _cut, [live])
         deadline.daemon = True
@@ -76,7 +85,9 @@ class Outgoing:
         try:
             if parts.scheme == "https":
                 self._secure(live, host)
-            return self._exchange(live[0], parts, body, dict(headers))
+            connection = http.client.HTTPConnection(host, port, timeout=self.timeout_s)
+            connection.sock = live[0]
+            return self._exchange(connection, (method, target, body, {**kept, "Host": parts.netloc, "Connection": "close"}))
         finally:
             deadline.cancel()
             live[0].close()
@@ -138,17 +149,16 @@ class Outgoing:
         except (OSError, ValueError) as e:
             raise NotReached(f"no TLS with {host}: {e}") from e
 
-    def _exchange(self, sock: socket.socket, parts: SplitResult, body: bytes, headers: dict[str, str]) -> Answer:
-        connection = http.client.HTTPConnection(str(parts.hostname), timeout=self.timeout_s)
-        connection.sock = sock
-        target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length", "connection")}
+    def _exchange(self, connection: http.client.HTTPConnection, request: tuple[str, str, bytes | None, dict[str, str]]) -> Answer:
         try:
-            connection.request("POST", target, body, {**kept, "Host": parts.netloc, "Connection": "close"})
-            response = connection.getresponse()
-            content = response.read(self.body_limit)
+            connection.request(*request)
+            # An answer that is left open keeps its descriptor for as long as somebody keeps the error that it ended in.
+            with connection.getresponse() as response:
+                content = response.read(self.body_limit)
         except (OSError, ValueError, http.client.HTTPException) as e:
-            raise Broken(f"the connection to {parts.hostname} broke before an answer was there: {type(e).__name__}") from e
+            raise Broken(f"the connection to {connection.host} broke before the answer was there: {type(e).__name__}") from e
+        if response.length and len(content) < self.body_limit:
+            raise Broken(f"the connection to {connection.host} broke with {response.length} bytes of the answer missing")
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
 

@@ -44,7 +44,8 @@ class FailedRuns(PipelineCheck):
 
     NULLs and empty tables:
         Without any load that ended (in the window) there is nothing to judge: SKIPPED (`on_no_data` changes that), so that
-        an alert stays open until a load succeeds. Loads that run, wait or were skipped by the tool are not counted.
+        an alert stays open until a load succeeds. A stream (a connector, a replication slot) that runs and never ended passes.
+        Loads that run, wait or were skipped by the tool are not counted.
 
     SQL it runs:
         None on your data; it reads what the source's last poll kept.
@@ -66,7 +67,7 @@ class FailedRuns(PipelineCheck):
     dimension: ClassVar[Dimension] = Dimension.TIMELINESS
     unit: ClassVar[Unit] = Unit.VALUE
     default_fail_if: ClassVar[str | None] = "> 0"
-    needs: ClassVar[frozenset[str]] = frozenset({"success", "failures"})
+    needs: ClassVar[frozenset[str]] = frozenset({"failures"})
 
     window: Duration | None = None
     cancelled: Literal["fail", "ignore"] = "fail"
@@ -75,6 +76,8 @@ class FailedRuns(PipelineCheck):
     def judge(self, check: Check, evidence: LoadEvidence) -> Judgement:
         """The number of failed loads against the conditions; then what a newest partial load means."""
         loads = self._judged(evidence)
+        if not loads and self._never_ends(evidence):
+            return judge_loads(check, 0, _NOUN, "it runs, and no load of it ever ended", "")
         if not loads:
             return no_loads(check, _NOUN, f"no load ended{self._when}")
         bad = (LoadStatus.FAILED, LoadStatus.CANCELLED)
@@ -95,6 +98,11 @@ class FailedRuns(PipelineCheck):
     @property
     def _when(self) -> str:
         return f" in the last {format_duration(self.window)}" if self.window is not None else ""
+
+    @staticmethod
+    def _never_ends(evidence: LoadEvidence) -> bool:
+        """True of what only ever ran: a stream, whose one record is its state."""
+        return not ended(evidence, ENDED) and evidence.records[-1:] != () and evidence.records[-1].status is LoadStatus.RUNNING
 
     def _judged(self, evidence: LoadEvidence) -> tuple[LoadRecord, ...]:
         statuses = ENDED - {LoadStatus.CANCELLED} if self.cancelled == "ignore" else ENDED

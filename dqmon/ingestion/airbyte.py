@@ -108,8 +108,8 @@ class Airbyte:
             secret = self._options.client_secret.get_secret_value()
             plain = HttpJson(self._options, self.name, secrets=(secret,))
             login = {"client_id": self._options.client_id, "client_secret": secret, "grant-type": "client_credentials"}
-            token = text(mapping(plain.post("/applications/token", login)).get("access_token"))
-            if token is None:
+            token = mapping(plain.post("/applications/token", login)).get("access_token")
+            if not isinstance(token, str) or not token:
                 raise plain.error("POST /applications/token gave no access_token")
         return HttpJson(self._options, self.name, {"Authorization": f"Bearer {token}"})
 

@@ -122,13 +122,19 @@ def test_workspaces_narrow_what_is_read(server):
     assert {tuple(r.query["workspaceIds"]) for r in server.requests} == {("w1", "w2")}
 
 
+LONG = "t" * 4_000
+"""A token that carries its claims is longer than any text that a record keeps."""
+
+
 def test_an_application_logs_in_for_each_reading(server):
-    server.add("/v1/applications/token", lambda request: {"access_token": f"short_{server.count('/v1/applications/token')}"}, method="POST")
+    server.add(
+        "/v1/applications/token", lambda request: {"access_token": f"{LONG}_{server.count('/v1/applications/token')}"}, method="POST"
+    )
     airbyte = source(server, token=None, client_id="app", client_secret=SecretStr("cs_9911"))
     airbyte.pipelines()
     airbyte.loads(SINCE, NOW)
     assert server.requests[0].json == {"client_id": "app", "client_secret": "cs_9911", "grant-type": "client_credentials"}
-    assert [r.headers.get("Authorization") for r in server.requests[:4]] == [None, "Bearer short_1", None, "Bearer short_2"]
+    assert [r.headers.get("Authorization") for r in server.requests[:4]] == [None, f"Bearer {LONG}_1", None, f"Bearer {LONG}_2"]
 
 
 @pytest.mark.parametrize("said", [Said(401, "cs_9911"), Said(200, {}), Said(200, [])], ids=str)

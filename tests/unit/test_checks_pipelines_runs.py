@@ -48,6 +48,8 @@ def loads(letters):
         ("fpf", {}, {}, "fail", 1),
         ("sfr", {}, {}, "fail", 1),
         ("sfqku", {}, {}, "fail", 1),
+        ("r", {}, {}, "pass", 0),
+        ("r", {"window": 24 * H}, {}, "pass", 0),
         ("ffss", {"window": 4 * H}, {}, "fail", 2),
         ("ffss", {"window": 2 * H}, {}, "pass", 0),
         ("fsfs", {"window": 24 * H}, {"warn_if": ">= 1", "fail_if": ">= 3"}, "warn", 2),

@@ -1,10 +1,14 @@
 """The policy for outgoing requests (R38): which URLs and addresses are let through, and what breaks how."""
 
+import gc
+import os
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from fake_vendors import Fault, Vendors
+from replay_server import Replay, Said
 
 from dqmon.net import Blocked, Broken, NotReached, Outgoing, is_public
 
@@ -200,3 +204,66 @@ def test_nothing_is_sent_where_nobody_listens_or_the_certificate_is_wrong(vendor
         Outgoing(2, allow_private=True).post(vendors.pagerduty_url + "/v2/enqueue", b"", {})
     with pytest.raises(Blocked, match=r"missing\.pem.*cannot be read"):
         Outgoing(2, "missing.pem", allow_private=True).post(vendors.pagerduty_url + "/v2/enqueue", b"", {})
+
+
+FDS = Path("/proc/self/fd")
+CUT = {
+    "in the body": Said(200, b"x" * 900, cut=10),
+    "at the limit": Said(200, b"x" * 5_000),
+    "without end": Said(200, b"x" * 65_536, endless=500 * 1024**2),
+    "before the head": Said(drop=True),
+}
+
+
+def client_sockets(server):
+    """The descriptors of this process that are connections to others; the server's own ones begin at its port."""
+    found = 0
+    for path in FDS.iterdir():
+        try:
+            with socket.socket(fileno=os.dup(int(path.name))) as one:
+                found += one.family == socket.AF_INET and one.getsockname()[1] not in (0, int(server.url.rpartition(":")[2]))
+        except OSError:  # no socket, or closed by now
+            continue
+    return found
+
+
+@pytest.mark.skipif(not FDS.is_dir(), reason="descriptors are counted where Linux lists them")
+@pytest.mark.parametrize("said", CUT.values(), ids=CUT)
+def test_answers_that_are_cut_off_leave_no_descriptor_open(said):
+    """Not even while somebody keeps the errors, as a log of the last failures does."""
+    with Replay() as server:
+        server.add("/x", said)
+        asking, kept = Outgoing(5, allow_private=True, body_limit=1_000), []
+        before = client_sockets(server)
+        gc.disable()
+        try:
+            for _ in range(50):
+                try:
+                    kept.append(asking.get(server.url + "/x", {}))
+                except Broken as e:
+                    kept.append(e)
+            assert client_sockets(server) <= before, "connections stay open after their answer was cut off"
+        finally:
+            gc.enable()
+    assert len(kept) == 50
+    assert server.count("/x") == 50
+
+
+def test_an_answer_that_ends_too_early_is_broken_whatever_was_asked():
+    with Replay() as server:
+        for method in ("GET", "POST"):
+            server.add("/x", Said(200, b"ok, all is well", cut=2), method=method)
+        asking = Outgoing(5, allow_private=True)
+        for ask in (lambda: asking.get(server.url + "/x", {}), lambda: asking.post(server.url + "/x", b"{}", {})):
+            with pytest.raises(Broken, match=r"127\.0\.0\.1 broke with 13 bytes of the answer missing"):
+                ask()
+
+
+def test_get_sends_no_body_and_says_whom_it_means():
+    with Replay() as server:
+        server.add("/x", Said(200, b"there"))
+        assert Outgoing(5, allow_private=True).get(server.url + "/x?a=1", {"Host": "other", "Accept": "*/*"}).text == "there"
+        (request,) = server.requests
+    assert (request.method, request.query, request.raw) == ("GET", {"a": "1"}, b"")
+    assert request.headers["Host"] == server.url.removeprefix("http://")
+    assert "Content-Length" not in request.headers

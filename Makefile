@@ -68,6 +68,7 @@ test-snowflake: install .venv-snowflake/installed
 test-spark: install .venv-spark/installed
 	$(BIN)/python -m pytest -n 0 tests/contract/test_check_cases.py tests/contract/test_spark_server.py tests/contract/test_same_suite.py -k spark
 
-# Minutes of chaos and load: 1,000 kill -9 cycles, 100,000 random sequences, the 5-minute lateness run.
+# Minutes of chaos and load: 1,000 kill -9 cycles, 100,000 random sequences, the 5-minute lateness run; and all random tables.
 long: install
 	$(BIN)/python -m pytest -m long -s tests
+	DQMON_ALL_EXAMPLES=1 $(BIN)/python -m pytest -n 2 -m random tests

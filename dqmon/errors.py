@@ -94,6 +94,11 @@ class FrameNotJudged(DqmonError):
 class SourceError(DqmonError):
     """An ingestion source could not be read: unknown, neither ok nor stale."""
 
+    @property
+    def is_cut_off(self) -> bool:
+        """True when nothing but the source's warehouse could not be reached: the warehouse's own alert says that (R12)."""
+        return isinstance(self.__cause__, ConnectFailed)
+
 
 class NotifyError(DqmonError):
     """A channel did not take a message."""

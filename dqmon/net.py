@@ -73,13 +73,17 @@ class Outgoing:
         """The answer to one POST, whatever its status. Raises Blocked, NotReached or Broken; no text names the URL's path."""
         return self._asked("POST", url, body, headers)
 
+    def connect(self, host: str, port: int) -> socket.socket:
+        """A connection for what is not HTTP, to an address that the policy permits. Raises Blocked or NotReached."""
+        return self._connect(host, port, self._addresses(host, port))
+
     def _asked(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         parts = self._checked(url)
         host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
         target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length", "connection")}
         live = [self._connect(host, port, self._addresses(host, port))]
-        deadline = Timer(self.timeout_s, _cut, [live])
+        deadline = Timer(self.timeout_s, lambda: cut(live[0]))
         deadline.daemon = True
         deadline.start()
         try:
@@ -93,7 +97,8 @@ class Outgoing:
             live[0].close()
 
     @cached_property
-    def _context(self) -> ssl.SSLContext:
+    def tls(self) -> ssl.SSLContext:
+        """How servers are to prove who they are. Raises Blocked when the CA file cannot be read."""
         try:
             return ssl.create_default_context(cafile=self.verify)
         except OSError as e:
@@ -142,7 +147,7 @@ class Outgoing:
 
     def _secure(self, live: list[socket.socket], host: str) -> None:
         """Puts TLS on the connection; `live` holds the object that owns it now, so that the deadline can cut it."""
-        context = self._context
+        context = self.tls
         try:
             live[0] = secured = context.wrap_socket(live[0], server_hostname=host, do_handshake_on_connect=False)
             secured.do_handshake()
@@ -177,10 +182,10 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _cut(live: list[socket.socket]) -> None:
+def cut(connection: socket.socket) -> None:
     """Ends an exchange that has run out of time, even one whose server sends a byte now and then."""
     try:
         # The plain method: the TLS one would take the session away from under the thread that reads.
-        socket.socket.shutdown(live[0], socket.SHUT_RDWR)
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
     except OSError:
         return

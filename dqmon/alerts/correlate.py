@@ -2,50 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from dqmon.core.alert import Alert, AlertEvent, AlertKey, EventKind
-from dqmon.core.incident import Incident, IncidentMember, IncidentState
-from dqmon.core.lineage import Lineage
-from dqmon.core.verdict import worst
+from dqmon.alerts.book import Book, Rules, Scene, age
+from dqmon.alerts.inhibit import Ancestry
+from dqmon.core.alert import AlertEvent, AlertKey, EventKind
+from dqmon.core.incident import Incident, IncidentState
 
 
-def correlate(  # noqa: PLR0917 - the whole step in one call: what fired, what stands, how they relate
-    events: Sequence[AlertEvent],
-    alerts: Mapping[AlertKey, Alert],
-    subjects: Mapping[AlertKey, str],
-    open_incidents: Iterable[Incident],
-    lineage: Lineage,
-    now: datetime,
-    within_s: float,
-    new_id: Callable[[], str],
+def correlate(
+    events: Sequence[AlertEvent], scene: Scene, open_incidents: Iterable[Incident], rules: Rules, now: datetime
 ) -> tuple[Incident, ...]:
-    """The incidents that `events` opened or changed, the oldest first.
+    """The incidents that `events` and the time opened or changed, the oldest first.
 
-    A FIRED alert joins an open incident in which an ancestor of its subject has an open alert; else one in which its
-    own subject has one, if it fired in the same slot as, or within `within_s` of, the incident's opening; else it opens
-    its own. Of several the oldest is taken. RESOLVED leaves; a member whose alert is not open any more leaves at `now`.
-    An incident without open members is resolved for good. Later members inherit an acknowledgement.
-    `events` of one alert are in their order; `subjects` names the dataset or pipeline of each alert that fires.
+    A FIRED symptom joins the incident of the most upstream open alert that explains it, inhibited (`alerts.inhibit`). Any
+    other FIRED alert joins an open incident in which an ancestor of its node has an open alert; else one in which its own
+    node has one, if it fired in the same slot as, or within `within_s` of, the incident's opening; else, one that can be a
+    cause, one of nothing but its symptoms that opened within `within_s`; else it opens its own. Of several the oldest is
+    taken. RESOLVED leaves; a member whose alert is not open any more leaves at `now`. An incident without open members is
+    resolved for good. Later members inherit an acknowledgement. `events` of one alert are in their order.
+
+    An inhibited alert brings no others in. When nothing explains it any more it gets its `release_at`; from then on, being
+    confirmed, it leaves and fires anew. One that becomes worse than its causes stays, and is told.
     """
-    ancestry = _Ancestry(lineage)
     before = {incident.id: incident for incident in open_incidents if incident.state is not IncidentState.RESOLVED}
-    book = _Book(before, ancestry, within_s, new_id)
-    for event in _ordered(events, subjects, ancestry):
+    book = Book(before, scene, rules)
+    for event in _ordered(events, scene, book.ancestry):
         match event.kind:
             case EventKind.FIRED:
-                book.join(event, subjects.get(event.key, event.key.check_id))
+                book.join(event)
             case EventKind.CHANGED:
                 book.change(event)
             case EventKind.RESOLVED:
                 book.leave(event.key, event.at)
-    for key in sorted(alerts):
-        if not alerts[key].is_open:
+    for key in sorted(scene.alerts):
+        if not scene.alerts[key].is_open:
             book.leave(key, now)
+    book.release(now)
     changed = (book.finished(incident) for id_, incident in book.incidents.items() if incident != before.get(id_))
-    return tuple(sorted(changed, key=lambda incident: (incident.opened_at, incident.root, incident.id)))
+    return tuple(sorted(changed, key=age))
 
 
 def acknowledge(incident: Incident, who: str, now: datetime) -> Incident:
@@ -66,98 +63,24 @@ def close_by_hand(incident: Incident, who: str, now: datetime) -> Incident:
     return replace(incident, state=IncidentState.RESOLVED, members=members, resolved_at=now, closed_by_hand=who)
 
 
-def _ordered(events: Sequence[AlertEvent], subjects: Mapping[AlertKey, str], ancestry: _Ancestry) -> list[AlertEvent]:
-    """By slot, then the most upstream first, then by key; the events of one alert stay in their order, whatever their slots."""
+def _ordered(events: Sequence[AlertEvent], scene: Scene, ancestry: Ancestry) -> list[AlertEvent]:
+    """By slot, then the most upstream first, then by key; the events of one alert stay in their order, whatever their slots.
+
+    A symptom that fired comes after all that fired upstream, also in a later slot: whose check ran first says nothing.
+    """
+    fired: dict[str, datetime] = {}
+    for event in events:
+        place = scene.place(event.key)
+        if event.kind is EventKind.FIRED and place.can_cause:
+            fired[place.node] = max(event.slot, fired.get(place.node, event.slot))
     reached: dict[AlertKey, datetime] = {}
     keyed = []
     for event in events:
-        reached[event.key] = max(event.slot, reached.get(event.key, event.slot))
-        depth = len(ancestry.of(subjects.get(event.key, event.key.check_id)))
-        keyed.append(((reached[event.key], depth, event.key), event))
+        place = scene.place(event.key)
+        above = ancestry.of(place.node)
+        slots = [event.slot, reached.get(event.key, event.slot)]
+        if event.kind is EventKind.FIRED and place.is_symptom(event.key):
+            slots += [fired[node] for node in above & fired.keys()]
+        reached[event.key] = max(slots)
+        keyed.append(((reached[event.key], len(above), event.key), event))
     return [event for _, event in sorted(keyed, key=lambda item: item[0])]
-
-
-class _Ancestry:
-    """The ancestors of subjects, looked up once each."""
-
-    def __init__(self, lineage: Lineage) -> None:
-        self._lineage = lineage
-        self._known: dict[str, frozenset[str]] = {}
-
-    def of(self, subject: str) -> frozenset[str]:
-        if subject not in self._known:
-            self._known[subject] = self._lineage.ancestors(subject)
-        return self._known[subject]
-
-
-class _Book:
-    """The incidents while events are worked in, with an index from subjects to the open incidents they have alerts in."""
-
-    def __init__(self, before: Mapping[str, Incident], ancestry: _Ancestry, within_s: float, new_id: Callable[[], str]) -> None:
-        self.incidents = dict(before)
-        self._ancestry = ancestry
-        self._within_s = within_s
-        self._new_id = new_id
-        self._at_subject: dict[str, set[str]] = {}
-        self._of_alert: dict[AlertKey, str] = {}
-        for incident in before.values():
-            for member in incident.open_members:
-                self._note(incident.id, member)
-
-    def join(self, event: AlertEvent, subject: str) -> None:
-        """Takes a fired alert into the incident that it belongs to. An alert that is in one already only changes."""
-        if event.key in self._of_alert:
-            self.change(event)
-            return
-        related = self._open_at(self._ancestry.of(subject)) or [i for i in self._open_at({subject}) if self._is_near(i, event)]
-        member = IncidentMember(event.key, subject, event.severity, event.at, event.slot)
-        incident = related[0] if related else Incident(self._new_id(), IncidentState.OPEN, event.key, event.severity, event.at)
-        self.incidents[incident.id] = replace(incident, members={**incident.members, event.key: member})
-        self._note(incident.id, member)
-
-    def change(self, event: AlertEvent) -> None:
-        """Notes a changed severity."""
-        incident = self.incidents.get(self._of_alert.get(event.key, ""))
-        if incident is not None:
-            member = replace(incident.members[event.key], severity=event.severity)
-            self.incidents[incident.id] = replace(incident, members={**incident.members, event.key: member})
-
-    def leave(self, key: AlertKey, at: datetime) -> None:
-        """Takes an alert out; the last one resolves the incident."""
-        id_ = self._of_alert.pop(key, None)
-        if id_ is None:
-            return
-        incident = self.incidents[id_]
-        subject = incident.members[key].subject
-        incident = replace(incident, members={**incident.members, key: replace(incident.members[key], left_at=at)})
-        if subject not in {member.subject for member in incident.open_members}:
-            self._at_subject[subject].discard(id_)
-        if not incident.open_members:
-            incident = replace(incident, state=IncidentState.RESOLVED, resolved_at=at)
-        self.incidents[id_] = incident
-
-    def finished(self, incident: Incident) -> Incident:
-        """With its root and severity; a resolved one keeps those that it had, or gets those of all its members."""
-        members = incident.open_members or tuple(incident.members.values())
-        subjects = {member.subject for member in members}
-
-        def rank(member: IncidentMember) -> tuple[int, datetime, datetime, AlertKey]:
-            return len(self._ancestry.of(member.subject) & subjects), member.slot, member.joined_at, member.key
-
-        severity = members[0].severity
-        for member in members:
-            severity = worst(severity, member.severity)
-        return replace(incident, root=min(members, key=rank).key, severity=severity)
-
-    def _note(self, id_: str, member: IncidentMember) -> None:
-        self._at_subject.setdefault(member.subject, set()).add(id_)
-        self._of_alert[member.key] = id_
-
-    def _open_at(self, subjects: Iterable[str]) -> list[Incident]:
-        """The open incidents with an open alert on one of the subjects, the oldest first."""
-        found = {id_ for subject in subjects for id_ in self._at_subject.get(subject, ())}
-        return sorted((self.incidents[id_] for id_ in found), key=lambda incident: (incident.opened_at, incident.root, incident.id))
-
-    def _is_near(self, incident: Incident, event: AlertEvent) -> bool:
-        opening = min(incident.members.values(), key=lambda member: (member.joined_at, member.slot, member.key))
-        return event.slot == opening.slot or abs((event.at - incident.opened_at).total_seconds()) <= self._within_s

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dqmon.alerts.wording import cut, instant, member_text, observed_text
 from dqmon.core.alert import AlertKind
-from dqmon.core.message import AlertFacts, DeliveryKind, Message
+from dqmon.core.message import AlertFacts, BlastRadius, DeliveryKind, Message
 from dqmon.core.result import OUTAGE, ResultRecord
 from dqmon.core.verdict import Severity, Verdict
 
@@ -74,7 +74,11 @@ def facts(alert: Alert, results: Sequence[ResultRecord], background: Background)
         run_id=main.run_id,
         resolved_at=None if alert.is_open else alert.resolved_at,
         first_step="dqmon doctor" if main.type == OUTAGE else f"dqmon explain {main.check_id}",
+        caused_by=main.caused_by,
     )
+
+
+_NO_RADIUS = BlastRadius()
 
 
 def compose(
@@ -86,6 +90,7 @@ def compose(
     *,
     instance: str,
     changes: tuple[str, ...] = (),
+    radius: BlastRadius = _NO_RADIUS,
 ) -> Message:
     """One message of a group. `alerts` are those that the group shows; the incident's root comes first.
 
@@ -113,6 +118,8 @@ def compose(
         acknowledged_by=incident.acknowledged_by,
         resolved_after_s=(now - group.opened_at).total_seconds() if is_end else None,
         links={"runbook": runbook} if runbook else {},
+        affected=radius.listed,
+        affected_more=radius.more,
     )
 
 

@@ -14,6 +14,7 @@ from dqmon.core.verdict import Dimension, Unit
 
 if TYPE_CHECKING:
     from dqmon.core.alert import AlertKey
+    from dqmon.core.message import Affected
     from dqmon.core.result import ResultRecord
 
 SHOWN = 3
@@ -115,6 +116,13 @@ def exit_text(keys: Iterable[MemberKey], why: MemberExit) -> str:
     }
     names = [text for key in sorted(keys) if (text := member_text(key))]
     return f"{words[why]}: {some(names)}" if names else words[why]
+
+
+def affected_text(item: Affected) -> str:
+    """`fails: mart.orders, last good 2026-03-01 06:00 UTC`; `dashboard Revenue, @bi, https://bi.example.com/7`."""
+    name = item.name if item.kind == "table" else f"{item.kind} {item.name}"
+    good = f"last good {instant(item.last_good_at)}" if item.last_good_at else "never seen good" if item.is_failing else None
+    return ", ".join(text for text in (f"fails: {name}" if item.is_failing else name, good, item.owner, item.url) if text)
 
 
 def count(amount: int, noun: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dqmon.app.parts import Clock, Parts, utc_now
@@ -12,7 +12,7 @@ from dqmon.config.project import load
 from dqmon.core.check import Check
 from dqmon.core.selector import Selector
 from dqmon.core.table import Column, TableRef, table_ref
-from dqmon.engine.judge import Task
+from dqmon.engine.asked import Task
 from dqmon.engine.on_demand import CheckReport
 from dqmon.engine.on_demand import check as run_now
 from dqmon.engine.rename import keep_history
@@ -22,6 +22,10 @@ from dqmon.errors import UsageError
 from dqmon.store import meta
 
 if TYPE_CHECKING:
+    from dqmon.app.lineage import Picture
+    from dqmon.core.plain import Json
+    from dqmon.engine.backfill import Backfill, Filled
+    from dqmon.engine.backtest import Replayed
     from dqmon.engine.cost import CostReport, Refreshed
     from dqmon.engine.doctor import Finding
     from dqmon.engine.planned import PlannedCheck, PlannedStatement
@@ -81,6 +85,25 @@ class App(Parts):
         chosen = {check.id for check in self.select(selector)} if selector.terms else None
         return spending(self.database, checks, chosen, by, first_day(self.now(), days))
 
+    def plan_backfill(self, checks: Sequence[Check], days: int, chunk: timedelta | None) -> tuple[Backfill, ...]:
+        """What the baselines of checks lack of the last days, by table; sends catalogue look-ups only."""
+        from dqmon.engine.backfill import plan
+
+        return plan(self.environment, checks, days, chunk)
+
+    def backfill(self, planned: Sequence[Backfill], progress: Progress | None = None) -> Iterator[Filled]:
+        """Measures and records what was planned, chunk by chunk."""
+        from dqmon.engine.backfill import fill
+
+        keep_history(self.environment)
+        return fill(self.environment, planned, progress)
+
+    def backtest(self, check_id: str, days: int) -> tuple[Replayed, ...]:
+        """What the check's judgement says of its stored history of the last days, by segment. UsageError when it has none."""
+        from dqmon.engine.backtest import backtest
+
+        return backtest(self.environment, check_id, days, self.now())
+
     def refresh_cost(self) -> Refreshed:
         """Asks engines what their statements have really cost."""
         from dqmon.engine.cost import refresh
@@ -105,6 +128,12 @@ class App(Parts):
             *(doctor.channel(found, self.project.routes) for found in self.channels.values()),
         )
 
+    def lineage(self, text: str, *, up: bool, down: bool) -> Picture:
+        """What stands above (`up`) and below (`down`) a table, pipeline or exposure. UsageError when there is no such."""
+        from dqmon.app.lineage import picture
+
+        return picture(self, text, with_ancestors=up, with_descendants=down)
+
     def acknowledge(self, incident_id: str, by: str) -> None:
         """Says that somebody is at the incident. Raises UsageError and NotifyError."""
         from dqmon.engine.by_hand import acknowledge_incident
@@ -116,6 +145,29 @@ class App(Parts):
         from dqmon.engine.by_hand import resolve_incident
 
         resolve_incident(self.environment, incident_id, by, still_failing=still_failing)
+
+    def feedback(self, incident_id: str, word: str, by: str) -> str:
+        """Keeps what an incident was (a word of `Feedback`), and returns its whole id. Raises UsageError."""
+        from dqmon.core.feedback import Feedback
+        from dqmon.engine.by_hand import give_feedback
+
+        return give_feedback(self.environment, incident_id, Feedback(word), by).id
+
+    def openlineage_events(self, selector: Selector, span: timedelta) -> tuple[Json, ...]:
+        """The stored results of the selected checks' slots of the last `span` as OpenLineage events; without a selector of all.
+
+        UsageError when nothing is selected.
+        """
+        from dqmon.app.endpoint import naming
+        from dqmon.engine.emit import told
+        from dqmon.store import results
+
+        chosen = {check.id for check in self.select(selector)} if selector.terms else None
+        if chosen is not None and not chosen:
+            raise UsageError(f"nothing is selected; `dqmon plan` names the {len(self.environment.checks)} checks")
+        with self.database.read() as connection:
+            found = results.since(connection, self.now() - span)
+            return tuple(told(connection, (one for one in found if chosen is None or one.check_id in chosen), naming(self)))
 
     def accept_schema(self, dataset: str, by: str) -> tuple[Column, ...]:
         """Takes the columns that the table has now for the accepted ones. Raises UsageError and WarehouseError."""

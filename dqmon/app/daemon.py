@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+from dqmon.app.endpoint import Endpoint, emitter
 from dqmon.app.parts import Parts, new_id
 from dqmon.config.project import Project, load_project
 from dqmon.core.protocols import Writable
@@ -25,9 +26,17 @@ def run_daemon(parts: Parts) -> int:
     first = [parts]
 
     def load_setup() -> Setup[RunOutcome]:
-        return setup(first.pop() if first else _with(parts, load_project(parts.project.path, os.environ), "store"))
+        loaded = first.pop() if first else _with(parts, load_project(parts.project.path, os.environ), "store")
+        made = setup(loaded)
+        endpoint.adopt(loaded)
+        return made
 
-    return Service(parts.database, load_setup).run()
+    service = Service(parts.database, load_setup)
+    endpoint = Endpoint(service.idle_s)
+    try:
+        return service.run()
+    finally:
+        endpoint.stop()
 
 
 def scheduler(parts: Parts) -> Scheduler[RunOutcome]:
@@ -40,7 +49,7 @@ def setup(parts: Parts) -> Setup[RunOutcome]:
     keep_history(parts.environment)
     settings = parts.project.settings
     kept = {name: timedelta(seconds=getattr(settings.retention, name)) for name in type(settings.retention).model_fields}
-    scheduled = Scheduled(parts.environment, Policy(**kept), new_id(), _mirror(parts))
+    scheduled = Scheduled(parts.environment, Policy(**kept), new_id(), _mirror(parts), emitter(parts))
     work = Work(
         run_batch=scheduled.run_batch,
         commit=scheduled.commit,
@@ -54,6 +63,7 @@ def setup(parts: Parts) -> Setup[RunOutcome]:
         probe=scheduled.probe,
         attribute=scheduled.attribute,
         mirror=scheduled.mirror,
+        emit=scheduled.emit,
     )
     found = ((check.id, timed(check)) for check in parts.environment.checks.values())
     return Setup(
@@ -65,6 +75,7 @@ def setup(parts: Parts) -> Setup[RunOutcome]:
         settings.fuse_within_s,
         timedelta(minutes=1) if parts.listing.unreachable else timedelta(hours=1),
         timedelta(seconds=settings.mirror.every) if settings.mirror is not None else None,
+        timedelta(seconds=settings.openlineage.every) if settings.openlineage is not None else None,
     )
 
 
@@ -86,8 +97,7 @@ def _with(parts: Parts, project: Project, *kept: str) -> Parts:
 
 
 def _refreshed(parts: Parts) -> Setup[RunOutcome] | None:
-    """The set-up with the patterns applied to what is there now; None when that is what was there before."""
-    if not parts.project.patterns:
-        return None
-    other = _with(parts, parts.project, "store", "warehouses", "sources", "channels", "breakers")
-    return None if other.listing == parts.listing else setup(other)
+    """The set-up with the patterns applied to what is there now, and the lineage as the tools say it now; None when both are as before."""
+    other = _with(parts, parts.project, "store", "warehouses", "sources", "source_gate", "channels", "breakers")
+    is_same = other.listing == parts.listing and other.told == parts.told
+    return None if is_same else setup(other)

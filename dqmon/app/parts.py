@@ -15,12 +15,14 @@ from dqmon.config.registries import Registries
 from dqmon.core.check import Check, PipelineRef
 from dqmon.core.lineage import Lineage
 from dqmon.core.table import TableRef
-from dqmon.engine.breaker import Breakers
+from dqmon.engine.breaker import Breakers, Gate
 from dqmon.engine.environment import Environment
+from dqmon.engine.gated import gated
+from dqmon.engine.lineage import whole
 from dqmon.engine.listing import Listing, list_targets
 from dqmon.engine.outage import Platform
 from dqmon.errors import ConfigError
-from dqmon.store import meta
+from dqmon.store import lineage, meta
 from dqmon.store.database import Database
 from dqmon.telemetry import Log
 
@@ -88,11 +90,17 @@ class Parts(AbstractContextManager["Parts"]):
         return Breakers()
 
     @cached_property
+    def source_gate(self) -> Gate:
+        """What sources go through to the warehouses that they read."""
+        return Gate(self.breakers)
+
+    @cached_property
     def sources(self) -> Mapping[str, Source]:
         """Every ingestion source that the configuration names."""
         known = self._registries.ingestion
+        gates = {name: gated(warehouse, self.source_gate, self.now) for name, warehouse in self.warehouses.items()}
         return {
-            name: known.get(found.type)(name, found.options, self.warehouses.get(found.options.warehouse or ""))
+            name: known.get(found.type)(name, found.options, gates.get(found.options.warehouse or ""))
             for name, found in self.project.settings.ingestion.items()
         }
 
@@ -105,7 +113,7 @@ class Parts(AbstractContextManager["Parts"]):
     @cached_property
     def environment(self) -> Environment:
         """What the use cases work with. Patterns are resolved here. Raises ConfigError and StoreError."""
-        checks, lineage = self.resolved()
+        checks, declared = self.resolved()
         settings = self.project.settings
         mirror = settings.mirror and settings.mirror.warehouse
         return Environment(
@@ -116,7 +124,7 @@ class Parts(AbstractContextManager["Parts"]):
             self.channels,
             {check.id: check for check in checks},
             self.project.routes,
-            lineage,
+            whole(declared, (check.node for check in checks), self.told),
             self.project.settings.correlate_within_s,
             self.now,
             new_id,
@@ -124,6 +132,7 @@ class Parts(AbstractContextManager["Parts"]):
             self.project.settings.reuse,
             budgets=settings.budgets,
             breakers=self.breakers,
+            source_gate=self.source_gate,
             platform=Platform(settings.platform_owner, {name: found.source for name, found in settings.warehouses.items()}),
         )
 
@@ -135,8 +144,14 @@ class Parts(AbstractContextManager["Parts"]):
         sources = sorted({target.source for target in targets if isinstance(target, PipelineRef)})
         return list_targets((self.warehouses[name] for name in warehouses), (self.sources[name] for name in sources))
 
+    @cached_property
+    def told(self) -> Mapping[str, Lineage]:
+        """What the sources said last of the lineage, by name; what sources said that the configuration no longer names is left out."""
+        with self.database.read() as connection:
+            return lineage.of_sources(connection, self.project.settings.ingestion)
+
     def resolved(self) -> tuple[tuple[Check, ...], Lineage]:
-        """All checks and the graph, patterns applied.
+        """All checks and the graph of the check files, patterns applied.
 
         While a warehouse or source cannot be asked, the checks of named tables alone: no table may look as if it were gone.
         """

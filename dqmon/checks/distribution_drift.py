@@ -73,8 +73,9 @@ class DistributionDrift(DatasetCheck):
         to be as frequent as it can be. The most frequent values are kept in the store (some kilobytes a histogram) and named in
         messages: do not watch columns whose values are secret. Histograms from within an incident of the check do not count
         while there are `min_history` others: a new mix that stays is an incident until it is nearly all that `baseline` holds,
-        then it is the norm; a shorter baseline learns sooner. A change from text to number starts anew. Dates and timestamps
-        are refused, since time moves on: watch a duration, an hour or a weekday, made in a view.
+        then it is the norm; a shorter baseline, or calling it expected (`dqmon incidents feedback`), learns sooner, and what was
+        called a real incident never counts. A change from text to number starts anew. Dates and timestamps are refused, since
+        time moves on: watch a duration, an hour or a weekday, made in a view.
 
     References:
         - Siddiqi, Credit Risk Scorecards, Wiley 2006 (PSI, tenths, 0.1 and 0.25)
@@ -149,13 +150,14 @@ class DistributionDrift(DatasetCheck):
     def _before(self, evidence: Evidence, now: Histogram) -> tuple[Histogram, ...]:
         """The earlier histograms of the same kind that have rows; those from within incidents only while there are too few others.
 
-        Else a new mix would be an incident that keeps itself out of the baseline, and so never ends.
+        Else a new mix would be an incident that keeps itself out of the baseline, and so never ends. Those of incidents that
+        somebody called real never count.
         """
         since = _at(evidence) - self.history_span
         found: list[tuple[Histogram, bool]] = []
         for point in evidence.history.points:
             kept = self._watched.restore(point.value, point.text)
-            if point.at >= since and isinstance(kept, Histogram) and self._rows(kept):
+            if point.at >= since and not point.is_real and isinstance(kept, Histogram) and self._rows(kept):
                 found.append((kept, point.is_excluded))
         # Of a column without any value now, what it had last says whether it is one of texts or of numbers.
         like = next((one for one in (now, *(kept for kept, _ in reversed(found))) if one.valued), now)

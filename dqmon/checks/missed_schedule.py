@@ -31,7 +31,8 @@ class MissedSchedule(PipelineCheck):
     """Loads start when they should.
 
     What it measures:
-        How many loads in a row should have started since the last one that did, by the pipeline's schedule.
+        How many loads in a row should have started since the last one that did, by the pipeline's schedule. Where the tool tells
+        which fire of the schedule a load is of, the loads after that fire count: one that starts hours late stands for its own.
 
     Why it matters:
         A scheduler that is down, a DAG that vanished with an import error or a connector that somebody paused leaves no
@@ -96,7 +97,8 @@ class MissedSchedule(PipelineCheck):
 
     def judge(self, check: Check, evidence: LoadEvidence) -> Judgement:
         """How many loads should have started since the last one did."""
-        started = [at for at in map(_started_at, _counting(evidence)) if at <= evidence.measured_at]
+        counting = [record for record in _counting(evidence) if _started_at(record) <= evidence.measured_at]
+        started = [_started_at(record) for record in counting]
         last = max(started, default=evidence.first_seen_at)
         ago = format_duration((evidence.measured_at - last).total_seconds())
         seen = f"the last load started {ago} ago" if started else f"no load started since dqmon first saw the pipeline {ago} ago"
@@ -106,8 +108,9 @@ class MissedSchedule(PipelineCheck):
         schedule = Schedule(self.cron, self.every, check.timezone) if own else evidence.info.schedule if evidence.info else None
         if schedule is None:
             return no_loads(check, _NOUN, "the tool does not say when the pipeline should start")
+        served = max((record.scheduled_for or _started_at(record) for record in counting), default=last)
         until = evidence.measured_at - timedelta(seconds=self.grace)
-        missed = tuple(islice(_fires_between(schedule, last, until), _MOST))
+        missed = tuple(islice(_fires_between(schedule, served, until), _MOST))
         if not missed:
             return judge_loads(check, 0, _NOUN, seen)
         amount = f"{_MOST:,} or more" if len(missed) == _MOST else f"{len(missed):,}"

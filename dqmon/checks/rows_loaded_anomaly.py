@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
@@ -26,12 +27,27 @@ class RowsLoadedAnomaly(CountBandCheck, PipelineCheck):
         Half a load is reported as a success by every tool; a fixed bound that no quiet day breaks does not see it.
 
     Parameters:
+        method: how the band is found. `auto` (default) learns level, growth, weekday, hour and month edges robustly; `zscore`,
+          `mad`, `quantile` and `seasonal` are the simple ones of that name, `percent_change` compares with the value before.
         direction: `both` (default), `drop` or `rise`: which side of the band is bad.
-        false_alerts_per_year: how many false alerts this check may cost a year at the cadence of the loads; it sets the width
-          of the band. Default 2.
+        false_alerts_per_year: how many false alerts this check may cost a year at the cadence of the loads; it sets the width of the
+          band. Default 2. Not for `percent_change`.
         warn_per_year: a wider net: outside of the band of so many false alerts a year it warns. Off by default.
+        sigmas: in place of false_alerts_per_year, how many deviations the band is wide on either side; `zscore`, `mad`, `seasonal`.
+        percent: for `percent_change`, how many percent off the value before is still good; default 50.
+        tail_percent: for `quantile`, in place of false_alerts_per_year: how many percent of the earlier values lie outside the
+          band on either side.
+        ignore_change_below: a change that never alerts, of the expected value: a percentage such as `5%`, or a number in the value's
+          unit. None by default.
         min_history: how many earlier loads are needed before it judges; default 14.
-        detector: how the band is found; default `seasonal`.
+        training_period: how far back is learned from, such as `90d`. By default as far as the method looks: half a year and 672
+          points at most.
+        max_age_of_history: what lies before a pause longer than this is forgotten, and the check learns anew. Off by default.
+        seasonality: `auto` (default: what the cadence allows), `none`, `hour`, `day_of_week` or `month_day`: the one season to
+          look for; `auto` and `seasonal` only.
+        calendar: a country (US), a part of one (US-NY) or a market (XNYS). Its holidays leave the baseline of other days, and are
+          compared with earlier ones besides; with fewer than two of them the result is SKIPPED (learning). None by default:
+          `auto` looks for a country whose holidays were unusual.
         table: count this table only, by the name that the tool gives it.
 
     NULLs and empty tables:
@@ -50,10 +66,10 @@ class RowsLoadedAnomaly(CountBandCheck, PipelineCheck):
 
     Known limits:
         Loads of 90 days are known, so that a yearly season is not. Backfills, resets and refreshes are left out. Loads that ended
-        while the check's alert was firing teach it nothing.
+        while the check's alert was firing teach it nothing, but for a new level that stays, or somebody called them expected.
 
     References:
-        - The page of the detector says how the band is made, and names its sources.
+        - The docstrings of dqmon/detectors/ say how each band is made, and name its sources.
     """
 
     type: ClassVar[str] = "rows_loaded_anomaly"
@@ -77,10 +93,12 @@ class RowsLoadedAnomaly(CountBandCheck, PipelineCheck):
         newest, rows = counted[-1]
         at = ended_at(newest)
         past = [(ended_at(load), amount) for load, amount in counted[:-1] if ended_at(load) < at]
-        points = tuple(Point(end, float(amount), _is_inside(end, evidence)) for end, amount in past)
-        return self.judge_in_band(rows, History(points), at, check.timezone)
+        points = (
+            Point(end, float(amount), _is_inside(end, evidence.incidents), is_real=_is_inside(end, evidence.real)) for end, amount in past
+        )
+        return self.judge_in_band(rows, History(tuple(points)), at, check.timezone)
 
 
-def _is_inside(at: datetime, evidence: LoadEvidence) -> bool:
-    """True for a load that ended inside an incident of the check."""
-    return any(start <= at and (end is None or at < end) for start, end in evidence.incidents)
+def _is_inside(at: datetime, spans: Iterable[tuple[datetime, datetime | None]]) -> bool:
+    """True for a load that ended inside one of the spans."""
+    return any(start <= at and (end is None or at < end) for start, end in spans)

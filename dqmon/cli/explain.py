@@ -82,10 +82,12 @@ def _verdict(record: ResultRecord) -> Iterator[Row]:
         yield "expected", record.expected_text
     if record.expected_low is not None and record.expected_high is not None:
         yield "band", f"{record.expected_low:,.6g} to {record.expected_high:,.6g}"
+    if record.caused_by:
+        yield "caused by", record.caused_by
     for way in record.ways:
         yield "known by", way
-    for point in record.baseline:
-        yield "baseline", point
+    for place, line in enumerate(record.baseline):
+        yield "" if place else "baseline", line
 
 
 def _observed(record: ResultRecord) -> str:
@@ -128,5 +130,8 @@ def _incident(found: Explanation) -> Iterator[Row]:
     yield incident.id, f"{incident.state.value}, {incident.severity.value}, opened {output.instant(incident.opened_at)}{end}"
     if incident.root.check_id != found.check_id:
         yield "root", str(incident.root)
+    for member in incident.members.values():
+        if member.key.check_id == found.check_id and member.caused_by:
+            yield "inhibited", f"caused by {member.caused_by}, so nobody was told of it by itself"
     words = channel_words(found.story)
     yield from words or [("channels", "no route has told of it yet")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,12 +10,13 @@ import typer
 from dqmon.cli import options, output
 
 if TYPE_CHECKING:
-    from dqmon.core.incident import Incident
+    from dqmon.core.incident import Incident, IncidentMember
     from dqmon.engine.explain import Story
 
 GROUP = typer.Typer(name="incidents", help="What is wrong, and who was told.", no_args_is_help=True)
 IncidentId = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or the beginning of it.")]
 STATES = ("open", "acknowledged", "resolved", "all")
+WORDS = ("real", "expected", "bad_threshold")
 HEADINGS = ("INCIDENT", "STATE", "SEVERITY", "OPENED", "RESOLVED", "ALERTS", "ROOT")
 
 
@@ -84,23 +85,68 @@ def resolve(
     output.write(f"resolved: {output.clean(incident)}")
 
 
+@GROUP.command()
+def feedback(
+    incident: IncidentId,
+    word: Annotated[str, typer.Argument(metavar="WORD", help="real, expected or bad_threshold.")],
+    by: options.By = "",
+    config: options.ConfigFile = None,
+) -> None:
+    """Says what an incident was, open or resolved; a later word replaces it.
+
+    real: the data was wrong, and no baseline ever learns from it. expected: a change that is how it is by now; baselines learn
+    from it. bad_threshold: nothing had changed, the limit was wrong; baselines learn from it, too.
+    """
+    options.choice("WORD", word, WORDS)
+    from dqmon.app import open_app
+
+    with open_app(config) as app:
+        found = app.feedback(incident, word, options.who(by))
+    output.write(f"{word}: {output.clean(found)}")
+
+
 def lines(found: Story, *, with_text: bool) -> Iterator[str]:
     """An incident as text: what, which alerts, which messages."""
     from dqmon.engine.explain import channel_words, delivery_words, messages
 
     incident = found.incident
     yield f"{output.clean(incident.id)}  {incident.state.value}  {incident.severity.value}  root {output.clean(incident.root)}"
-    yield from output.table(list(_facts(incident)))
+    yield from output.table([*_facts(incident), *_said(found)])
     yield "Alerts"
-    rows = [(str(m.key), m.severity.value, output.instant(m.joined_at), output.instant(m.left_at)) for m in incident.members.values()]
-    yield from output.table(rows, ("CHECK", "SEVERITY", "JOINED", "LEFT"))
+    yield from output.table([_member(member) for member in incident.members.values()], ("CHECK", "SEVERITY", "JOINED", "LEFT", "CAUSED BY"))
+    yield from _affected(found)
     yield "Messages"
-    said = [(output.instant(d.created_at), d.channel, delivery_words(d)) for d in found.deliveries]
+    said = _counted((output.instant(d.created_at), d.channel, delivery_words(d)) for d in found.deliveries)
     yield from output.table(said or [("", *pair) for pair in channel_words(found)] or [("", "", "no route has told of it yet")])
     if with_text:
         for delivery in messages(found):
             yield f"{output.clean(delivery.channel)}, {delivery.kind.value}:"
             yield from (f"  | {output.clean(line)}" for line in delivery.text.splitlines())
+
+
+def _member(member: IncidentMember) -> tuple[str, ...]:
+    joined, left = output.instant(member.joined_at), output.instant(member.left_at)
+    return str(member.key), member.severity.value, joined, left, member.caused_by or ""
+
+
+def _affected(found: Story) -> Iterator[str]:
+    """What is made from the root, as it was told last."""
+    from dqmon.alerts.wording import affected_text
+    from dqmon.engine.explain import newest_radius
+
+    if (message := newest_radius(found)) is None:
+        return
+    more = [f"and {message.affected_more:,} more"] if message.affected_more else []
+    yield f"Affected, as told {output.instant(message.at)}"
+    yield from output.table([("", text) for text in (*map(affected_text, message.affected), *more)])
+
+
+def _counted(rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Each channel's messages of one kind and fate as one row, with how many there are and the time of the first."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for at, channel, words in rows:
+        found.setdefault((channel, words), []).append(at)
+    return [(ats[0], channel, f"{words} ({len(ats)} times)" if len(ats) > 1 else words) for (channel, words), ats in found.items()]
 
 
 def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
@@ -109,6 +155,11 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
         yield "acknowledged", f"{output.instant(incident.acknowledged_at)} by {incident.acknowledged_by}"
     if incident.resolved_at:
         yield "resolved", output.instant(incident.resolved_at) + (f" by {incident.closed_by_hand}" if incident.closed_by_hand else "")
+
+
+def _said(found: Story) -> Iterator[tuple[str, str]]:
+    if found.feedback:
+        yield "feedback", f"{found.feedback.feedback.value}, by {found.feedback.said_by}, {output.instant(found.feedback.said_at)}"
 
 
 def _row(incident: Incident) -> tuple[str, ...]:

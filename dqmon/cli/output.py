@@ -67,6 +67,7 @@ def _rich_lines(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> Itera
     from rich.text import Text
 
     styles = {"pass": "green", "warn": "yellow", "fail": "red", "error": "magenta", "skipped": "dim"}
+    styles |= {"passing": "green", "warning": "yellow", "failing": "red"}
     grid = Table(box=None, show_header=bool(headings), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     width = max((len(row) for row in [headings, *rows]), default=0)
     for i in range(width):

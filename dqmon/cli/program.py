@@ -13,7 +13,10 @@ import typer
 from dqmon.cli.exit_codes import ExitCode
 from dqmon.errors import ConfigError, DqmonError, ExtensionError, NotifyError, StoreError, UsageError, WarehouseError
 
-COMMANDS = ("check", "run", "validate", "plan", "cost", "explain", "migrate", "demo", "incidents", "schema", "config", "grants", "doctor")
+COMMANDS = (
+    *("check", "run", "validate", "plan", "cost", "explain", "backtest", "backfill", "migrate", "demo"),
+    *("incidents", "route", "lineage", "export", "schema", "config", "grants", "doctor"),
+)
 """In the order of `dqmon --help`; each is a file of `dqmon/cli/` (`run` is run_daemon.py), with `command` or a `GROUP`."""
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dqmon.config.check_file import Entry
 from dqmon.config.merge import Chosen, chosen_checks, former_id, join, merged_keys
 from dqmon.config.report import Report
 from dqmon.config.review import review, review_filters
-from dqmon.config.targets import Facts, Placed, Target, known_targets, upstream_name
+from dqmon.config.targets import Facts, Placed, Target, known_targets, upstream_nodes
 from dqmon.core.check import Check, CheckType, PartitionBy, PipelineRef, Schedule, SourceLine
 from dqmon.core.lineage import Lineage
 from dqmon.core.table import TableRef
@@ -19,10 +20,11 @@ from dqmon.core.verdict import Dimension
 
 @dataclass(slots=True)
 class Built:
-    """Checks in declared order, and what is made from what."""
+    """Checks in declared order, what is made from what, and which entry says so of each node."""
 
     checks: list[Check] = field(default_factory=list)
     parents: dict[str, frozenset[str]] = field(default_factory=dict)
+    told_by: dict[str, Entry] = field(default_factory=dict)
 
     @property
     def lineage(self) -> Lineage:
@@ -51,7 +53,7 @@ def build(placed: Sequence[Placed], facts: Facts, there: Mapping[Target, bool] |
             layers = [other for other in patterns if other.target == item.target]
             _add(Built(), item.target, sorted(layers, key=lambda layer: -layer.specificity), facts)
     _check_ids(built.checks, {item.entry.report.path: item.entry.report for item in placed})
-    _check_cycle(built, placed)
+    _check_cycle(built, facts)
     return built
 
 
@@ -61,10 +63,10 @@ def _add(built: Built, target: Target, layers: Sequence[Placed], facts: Facts) -
     if keys.get("enabled") is False:
         return
     review_filters(target, layers, facts)
-    upstream = _upstream(target, keys, origin, facts)
-    subject = target.dataset if isinstance(target, TableRef) else str(target)
+    upstream = _upstream(target, origin.get("upstream"), facts)
     if upstream:
-        built.parents[subject] = built.parents.get(subject, frozenset()) | frozenset(upstream)
+        built.parents[str(target)] = frozenset(upstream)
+        built.told_by[str(target)] = origin["upstream"].entry
     bases: dict[int, dict[str, Any]] = {}
     for one in chosen:
         entry = one.placed.entry
@@ -80,15 +82,12 @@ def _add(built: Built, target: Target, layers: Sequence[Placed], facts: Facts) -
             built.checks.append(check)
 
 
-def _upstream(target: Target, keys: Mapping[str, Any], origin: Mapping[str, Placed], facts: Facts) -> tuple[str, ...]:
-    names = []
-    for text in keys.get("upstream") or ():
-        try:
-            names.append(upstream_name(text, target.warehouse if isinstance(target, TableRef) else facts.first, facts))
-        except ValueError as e:
-            entry = origin["upstream"].entry
-            entry.report.error(entry.line_of("upstream"), str(e))
-    return tuple(names)
+def _upstream(target: Target, origin: Placed | None, facts: Facts) -> tuple[str, ...]:
+    """The parents that the entry `origin` names; a table that a pattern matches is no parent of itself."""
+    if origin is None or isinstance(target, PipelineRef):
+        return ()
+    nodes = upstream_nodes(origin.entry, target.warehouse, facts)
+    return nodes if origin.pattern is None else tuple(node for node in nodes if node != str(target))
 
 
 def _check(target: Target, one: Chosen, values: Mapping[str, Any], facts: Facts, upstream: tuple[str, ...]) -> Check:
@@ -160,14 +159,8 @@ def _check_ids(checks: Iterable[Check], reports: Mapping[str, Report]) -> None:
             report.error(check.source.line, f"was: {check.was!r} is claimed by {former[check.was].source} too", "keep one")
 
 
-def _check_cycle(built: Built, placed: Iterable[Placed]) -> None:
-    cycle = built.lineage.cycle()
-    if not cycle:
-        return
-    for item in placed:
-        subject = item.target.dataset if isinstance(item.target, TableRef) else str(item.target)
-        if subject in cycle and item.pattern is None and "upstream" in item.entry.keys:
-            item.entry.report.error(
-                item.entry.line_of("upstream"), f"upstream goes in a circle: {' <- '.join(cycle)}", "remove one of them"
-            )
-            return
+def _check_cycle(built: Built, facts: Facts) -> None:
+    if cycle := built.lineage.cycle():
+        entry = built.told_by[cycle[0]]
+        names = " <- ".join(node.removeprefix(f"{facts.first}:") for node in cycle)
+        entry.report.error(entry.line_of("upstream"), f"upstream goes in a circle: {names}", "remove one of them")

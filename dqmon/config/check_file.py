@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from dqmon.config.fields import keys_of, only, read_model, without
@@ -20,7 +19,7 @@ from dqmon.config.keys import (
     given,
 )
 from dqmon.config.report import Report, suggest
-from dqmon.config.yaml_lines import YamlList, YamlMap, read_yaml
+from dqmon.config.yaml_lines import YamlList, YamlMap
 from dqmon.core.check import CheckType
 from dqmon.core.registry import Registry
 
@@ -41,7 +40,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One item of `datasets:` or `ingestion:`. `keys` and `defaults` hold only what is written there.
+    """One item of `datasets:`, `ingestion:` or `exposures:`. `keys` and `defaults` hold only what is written there.
 
     `defaults_lines` has the lines of the file's defaults.
     """
@@ -82,17 +81,11 @@ SECTIONS = (
     _Section("datasets", "dataset", DatasetEntry, DatasetCheckKeys),
     _Section("ingestion", "pipeline", PipelineEntry, PipelineCheckKeys),
 )
-_FILE_KEYS = ("version", "defaults", "ingestion", "datasets")
-
-
-def read_check_file(path: Path, report: Report, check_types: Registry) -> tuple[Entry, ...]:
-    """All entries of the file that can be read; what is wrong is in `report`."""
-    data = read_yaml(path, report)
-    return () if data is None else declared(data, report, check_types)
+_FILE_KEYS = ("version", "defaults", "ingestion", "datasets", "exposures")
 
 
 def declared(data: YamlMap, report: Report, check_types: Registry) -> tuple[Entry, ...]:
-    """All entries of a check file's content; what is wrong is in `report`."""
+    """All entries of a check file's content with checks; what is wrong is in `report`. Its exposures: `config.exposures`."""
     unknown_keys(data, _FILE_KEYS, report)
     check_version(data, report)
     raw = data.get("defaults")
@@ -103,11 +96,11 @@ def declared(data: YamlMap, report: Report, check_types: Registry) -> tuple[Entr
     elif raw is not None:
         report.error(data.lines["defaults"], "defaults must be a mapping of keys to values", "write {owner: …}")
     shared = _Shared(given(defaults) if defaults else {}, raw.lines if isinstance(raw, YamlMap) else {})
-    if not any(data.get(section.key) for section in SECTIONS):
+    if not any(data.get(key) for key in ("datasets", "ingestion", "exposures")):
         report.error(None, "the file declares no checks", "add datasets: or ingestion:")
     entries: list[Entry] = []
     for section in SECTIONS:
-        for raw_entry, line in _listed(data, section.key, report, f"- {section.subject}: …"):
+        for raw_entry, line in listed(data, section.key, report, f"- {section.subject}: …"):
             if not isinstance(raw_entry, YamlMap):
                 report.error(line, f"{raw_entry!r} is no entry", f"write - {section.subject}: … and checks:")
             elif entry := _entry(raw_entry, section, shared, report, check_types):
@@ -141,7 +134,8 @@ def _later(data: YamlMap, report: Report) -> None:
         _not_yet(key, data.lines[key], report)
 
 
-def _listed(data: YamlMap, key: str, report: Report, form: str) -> Iterable[tuple[Any, int]]:
+def listed(data: YamlMap, key: str, report: Report, form: str) -> Iterable[tuple[Any, int]]:
+    """The items of a list with their lines; none when the key is not there, or with an error when it holds no list."""
     found = data.get(key)
     if isinstance(found, YamlList):
         return zip(found, found.lines, strict=True)
@@ -157,7 +151,7 @@ def _entry(data: YamlMap, section: _Section, shared: _Shared, report: Report, ch
         report.error(data.lines.get("checks", data.line), "the entry has no checks", "add checks: and a list of checks")
         return None
     items = []
-    for raw, line in _listed(data, "checks", report, "- completeness: {column: …}"):
+    for raw, line in listed(data, "checks", report, "- completeness: {column: …}"):
         if item := _item(raw, line, section, report, check_types):
             items.append(item)
     if keys is None:

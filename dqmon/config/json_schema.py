@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from dqmon.config.check_file import SECTIONS as CHECK_SECTIONS
-from dqmon.config.keys import FileDefaults
+from dqmon.config.exposures import KEY as EXPOSURES
+from dqmon.config.keys import ExposureEntry, FileDefaults
 from dqmon.config.registries import Registries
 from dqmon.config.settings import SECTIONS, RouteKeys, SettingsKeys
 
@@ -42,7 +43,8 @@ def _checks(known: Registries) -> Schema:
             "items": {"anyOf": [*([{"enum": bare}] if bare else []), _closed(options) | {"minProperties": 1, "maxProperties": 1}]},
         }
         properties[section.key] = {"type": "array", "items": entry}
-    anything = [{"required": [section.key]} for section in CHECK_SECTIONS]
+    properties[EXPOSURES] = {"type": "array", "items": _model(ExposureEntry, definitions)}
+    anything = [{"required": [key]} for key in (*(section.key for section in CHECK_SECTIONS), EXPOSURES)]
     return _document("A check file of dqmon", _closed(properties) | {"required": ["version"], "anyOf": anything}, definitions)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from dqmon.config.words import check_cron, check_runbook, check_timezone
+from dqmon.config.words import check_cron, check_link, check_runbook, check_timezone
 from dqmon.core.check import Hold
 from dqmon.core.duration import Duration, parse_duration
 from dqmon.core.threshold import Threshold, parse_threshold
@@ -26,6 +26,13 @@ def _hold(value: object) -> Hold:
 def _part(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch(r"[\w-]+", value):
         msg = f"{value!r} stands in the check's id; write letters, digits, _ and - only"
+        raise ValueError(msg)
+    return value
+
+
+def _name(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[\w.-]+", value):
+        msg = f"{value!r} is no name; write letters, digits, _ . and -"
         raise ValueError(msg)
     return value
 
@@ -122,7 +129,9 @@ class DatasetEntry(DatasetKeys):
 
     dataset: str = Field(min_length=1, description='[catalog.][schema.]table; parts with dots are "quoted"; * stands for any name.')
     warehouse: str | None = Field(default=None, description="Name under `warehouses:` of dqmon.yaml; the first there if unset.")
-    upstream: tuple[str, ...] | None = Field(default=None, description="What the table is made from: datasets, or source/pipeline.")
+    upstream: tuple[str, ...] | None = Field(
+        default=None, description="What the table is made from: datasets, with warehouse: before those of another one, or source/pipeline."
+    )
     include: Literal["views"] | None = Field(default=None, description="A pattern takes views too.")
 
 
@@ -130,6 +139,22 @@ class PipelineEntry(CommonKeys):
     """A pipeline of a loading tool, or with * a pattern of pipelines, and its checks."""
 
     pipeline: str = Field(min_length=1, description="source/pipeline; the source stands under `ingestion:` in dqmon.yaml.")
+
+
+class ExposureEntry(_Keys):
+    """What is read from the data: a dashboard, a report, an application. It has no checks; messages say that it suffers."""
+
+    exposure: Annotated[str, BeforeValidator(_name)] = Field(description="Its name, once among all files.")
+    type: Literal["dashboard", "notebook", "analysis", "ml", "application"] | None = Field(
+        default=None, description="What it is; a dashboard if unset."
+    )
+    owner: str | None = Field(default=None, min_length=1, description="Who reads it or keeps it: a team or a person.")
+    url: Annotated[str, BeforeValidator(check_link)] | None = Field(default=None, description="https link to it.")
+    description: str | None = Field(default=None, description="What it is for.")
+    warehouse: str | None = Field(default=None, description="Name under `warehouses:` of dqmon.yaml; the first there if unset.")
+    upstream: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        min_length=1, description="What it reads: datasets, with warehouse: before those of another one, or source/pipeline."
+    )
 
 
 class OwnKeys(_Keys):
@@ -158,6 +183,6 @@ LATER_CHECK_KEYS = frozenset({"samples", "on_fail", "slo"})
 """Keys of CHECKS.md that this version does not honour yet; refused rather than ignored."""
 
 
-def given(keys: CommonKeys) -> dict[str, Any]:
+def given(keys: CommonKeys | ExposureEntry) -> dict[str, Any]:
     """What a level says: only the keys that stand there, None for those that it unsets."""
     return {name: getattr(keys, name) for name in keys.model_fields_set}

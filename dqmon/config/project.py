@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dqmon.config.build import build
-from dqmon.config.check_file import Entry, read_check_file
+from dqmon.config.check_file import Entry, declared
+from dqmon.config.exposures import declared_exposures, exposed
 from dqmon.config.registries import Registries
 from dqmon.config.report import Report
 from dqmon.config.routes import read_routes, vocabulary
 from dqmon.config.settings import Settings
 from dqmon.config.settings_file import SettingsFile, read_extensions, read_settings_file, source_warehouses, with_mirror
 from dqmon.config.targets import Facts, Placed, Target, WarehouseFacts, place
+from dqmon.config.yaml_lines import read_yaml
 from dqmon.core.check import Check, DatasetCheck, PipelineRef
 from dqmon.core.lineage import Lineage
 from dqmon.core.load_record import PipelineInfo
@@ -54,6 +56,7 @@ class Project:
     placed: tuple[Placed, ...]
     facts: Facts
     file: SettingsFile
+    exposed: Lineage
 
     def resolve(self, tables: Iterable[tuple[TableRef, bool]], pipelines: Iterable[PipelineInfo] = ()) -> Resolved:
         """All checks once the patterns are applied to `tables` (with is_view, as `Session.tables` gives them) and `pipelines`.
@@ -72,7 +75,7 @@ class Project:
                 found.of(item.entry.report.path).errors.append(
                     Problem(item.entry.report.path, line, f"the pattern {item.entry.subject!r} matches nothing", is_warning=True)
                 )
-        return Resolved(tuple(built.checks), tuple(dict.fromkeys(found.errors)), built.lineage)
+        return Resolved(tuple(built.checks), tuple(dict.fromkeys(found.errors)), built.lineage.beside(self.exposed))
 
 
 def load(config: str | None = None) -> Project:
@@ -112,30 +115,33 @@ def load_project(path: Path, env: Mapping[str, str], registries: Registries | No
     file = read_settings_file(path, root, env, known, report)
     if file is None:
         raise ConfigError(_sorted(report.errors))
-    entries = _entries(root, file, known, report)
+    entries, exposures = _entries(root, file, known, report)
     used = _used(file, entries)
     settings = read_extensions(file, with_mirror(file, used), known)
     routes = read_routes(file.data, file.names("channels"), vocabulary(known.checks.names(), file.names("warehouses")), report)
     facts = _facts(file, settings, known, report)
     placed = tuple(found for entry in entries if (found := place(entry, facts)))
-    built = build(placed, facts)
+    built, ends = build(placed, facts), exposed(exposures, facts)
     _note_unscheduled(built.checks, report)
     if report.errors:
         raise ConfigError(_sorted(map(file.placed, report.errors)))
     patterns = tuple(item for item in placed if item.pattern is not None)
     warnings = _sorted(map(file.placed, report.warnings))
-    return Project(root, path, settings, tuple(built.checks), patterns, routes, built.lineage, warnings, placed, facts, file)
+    lineage = built.lineage.beside(ends)
+    return Project(root, path, settings, tuple(built.checks), patterns, routes, lineage, warnings, placed, facts, file, ends)
 
 
-def _entries(root: Path, file: SettingsFile, known: Registries, report: Report) -> tuple[Entry, ...]:
+def _entries(root: Path, file: SettingsFile, known: Registries, report: Report) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """Those with checks, and the exposures, of all check files."""
     folder = root / file.keys.checks_path
     shown = _shown(folder, root)
     if not folder.is_dir():
         report.error(
             file.data.lines.get("checks_path"), f"there is no folder {shown}/", "make it and write a check file, or set checks_path:"
         )
-        return ()
+        return (), ()
     entries: list[Entry] = []
+    exposures: list[Entry] = []
     total = 0
     paths = tuple(_check_files(folder))
     for path in paths:
@@ -147,10 +153,12 @@ def _entries(root: Path, file: SettingsFile, known: Registries, report: Report) 
         if total > MAX_TOTAL_BYTES:
             own.error(None, f"the check files have more than {MAX_TOTAL_BYTES:,} bytes in all", "remove some")
             break
-        entries.extend(read_check_file(path, own, known.checks))
+        if (data := read_yaml(path, own)) is not None:
+            entries.extend(declared(data, own, known.checks))
+            exposures.extend(declared_exposures(data, own))
     if not paths:
         report.error(None, f"there are no check files (*.yaml, *.yml) in {shown}/", f"write {shown}/first.yaml")
-    return tuple(entries)
+    return tuple(entries), tuple(exposures)
 
 
 def _check_files(folder: Path) -> Iterator[Path]:
@@ -165,7 +173,9 @@ def _used(file: SettingsFile, entries: Iterable[Entry]) -> dict[str, frozenset[s
     """The names that checks and routes refer to, by section; what is not used may lack its secrets."""
     first = file.names("warehouses")[:1]
     listed = tuple(entries)
-    sources = frozenset(entry.subject.partition("/")[0] for entry in listed if not entry.is_dataset)
+    pipelines = [entry.subject for entry in listed if not entry.is_dataset]
+    pipelines += [text for entry in listed for text in entry.keys.get("upstream") or () if "/" in text]
+    sources = frozenset(text.partition("/")[0] for text in pipelines)
     warehouses = [entry.keys.get("warehouse") or entry.defaults.get("warehouse") or "".join(first) for entry in listed if entry.is_dataset]
     rules = [item.rule for entry in listed for item in entry.items]
     warehouses += [name for rule in rules if isinstance(rule, DatasetCheck) for name in rule.other_warehouses]
@@ -199,7 +209,7 @@ def _facts(file: SettingsFile, settings: Settings, known: Registries, report: Re
                 name, warehouse.default_schema, catalog, warehouse.naive_timezone, warehouse.capabilities.grammar
             )
     sources: dict[str, frozenset[str] | None] = dict.fromkeys(file.names("ingestion"))
-    sources |= {name: frozenset(known.ingestion.get(one.type).provides) for name, one in settings.ingestion.items()}
+    sources |= {name: one.options.narrowed(frozenset(known.ingestion.get(one.type).provides)) for name, one in settings.ingestion.items()}
     if not warehouses and not sources:
         report.error(None, "no warehouse is declared", "add warehouses: {main: {type: duckdb, path: data/warehouse.duckdb}}")
     owners = {name: str(one.options.owner) for name, one in settings.ingestion.items() if one.options.owner}

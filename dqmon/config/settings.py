@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
+from dqmon.config.endpoints import OpenlineageKeys, WebKeys
 from dqmon.core.check import SourceLine
 from dqmon.core.cost import Budget
 from dqmon.core.duration import Duration
@@ -19,7 +20,7 @@ SECTIONS = {"warehouses": "warehouses", "ingestion": "ingestion", "channels": "c
 
 LATER = frozenset({
     "digest", "escalation", "heartbeat", "maintenance", "quarantine", "queue", "silences",
-    "storm", "web",
+    "storm",
 })  # fmt: skip
 """Keys that CHECKS.md names for later versions; refused rather than ignored."""
 
@@ -117,6 +118,8 @@ class SettingsKeys(_Keys):
         default=None, min_length=1, description="Folder of your own Python code that pandera checks may run; none when it is not set."
     )
     mirror: MirrorKeys | None = Field(default=None, description="The metrics tables copied into a warehouse.")
+    web: WebKeys | None = Field(default=None, description="The endpoint of the daemon, which jobs tell of themselves.")
+    openlineage: OpenlineageKeys | None = Field(default=None, description="The server that is told of results.")
     platform_owner: str | None = Field(
         default=None, min_length=1, description="Whose a warehouse is that cannot be reached; the owners of its tables are not told."
     )
@@ -155,6 +158,8 @@ class Settings:
     reuse: bool
     budgets: Mapping[str, Budget]
     mirror: MirrorKeys | None
+    web: WebKeys | None
+    openlineage: OpenlineageKeys | None
     platform_owner: str | None
     warehouses: Mapping[str, Configured]
     ingestion: Mapping[str, Configured]

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dqmon.config.check_file import check_version, unknown_keys
+from dqmon.config.endpoints import OpenlineageKeys, check_endpoints
 from dqmon.config.environment import PLACE, Override, overrides
 from dqmon.config.extension import Outside, Written, from_text, read_extension, secrets_in
 from dqmon.config.fields import keys_of, only, read_model
@@ -24,7 +25,7 @@ from dqmon.errors import Problem
 
 KEYS = ("version", *keys_of(SettingsKeys), *SECTIONS, "routes")
 _FROM_ENVIRONMENT = {"instance": False, "checks_path": False, "require_runbook": False, "fuse_within": False, "correlate_within": False}
-_FROM_ENVIRONMENT |= dict.fromkeys(("store", "retention", *SECTIONS), True)
+_FROM_ENVIRONMENT |= dict.fromkeys(("store", "retention", "web", "openlineage", *SECTIONS), True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def read_extensions(file: SettingsFile, used: Mapping[str, frozenset[str]], regi
     _check_source_warehouses(file)
     _check_budgets(file, found["warehouses"])
     _check_mirror(file, found["warehouses"], registries)
+    check_endpoints(file, found, registries)
     keys = file.keys
     return Settings(
         instance=keys.instance,
@@ -140,11 +142,18 @@ def read_extensions(file: SettingsFile, used: Mapping[str, frozenset[str]], regi
         reuse=keys.reuse,
         budgets={name: Budget(**budget.model_dump()) for name, budget in keys.budgets.items()},
         mirror=keys.mirror,
+        web=keys.web,
+        openlineage=_absolute_ca(keys.openlineage, file.outside.root),
         platform_owner=keys.platform_owner,
         warehouses=found["warehouses"],
         ingestion=found["ingestion"],
         channels=found["channels"],
     )
+
+
+def _absolute_ca(keys: OpenlineageKeys | None, root: Path) -> OpenlineageKeys | None:
+    """The keys with the CA file's path made absolute."""
+    return keys and (keys.model_copy(update={"verify": str(root / keys.verify)}) if keys.verify else keys)
 
 
 def _check_source_warehouses(file: SettingsFile) -> None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from dqmon.config.check_file import Entry
 from dqmon.config.report import suggest
+from dqmon.config.yaml_lines import line_of
 from dqmon.core.check import PipelineRef
 from dqmon.core.table import TableRef, table_ref
 
@@ -17,6 +18,8 @@ Target: TypeAlias = TableRef | PipelineRef
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _QUOTED_STAR = "\0"
 """Stands for a `*` inside quotes, which is part of a name; no name of a table holds it."""
+_ELSEWHERE = re.compile(r"([A-Za-z_][\w-]*):(.*)", re.DOTALL)
+"""A table with the name of its warehouse before it."""
 EXPLICIT = 1_000_000
 """The specificity of an entry without `*`: above any pattern's."""
 
@@ -95,13 +98,20 @@ def place(entry: Entry, facts: Facts) -> Placed | None:
     return _place_dataset(entry, facts) if entry.is_dataset else _place_pipeline(entry, facts)
 
 
+def warehouse_of(entry: Entry, facts: Facts) -> str | None:
+    """The warehouse of the names in the entry; None, with the reason in its report, when there is no such one."""
+    name: str = entry.keys.get("warehouse", entry.defaults.get("warehouse")) or facts.first
+    if name in facts.warehouses:
+        return name
+    hint = suggest(name, facts.warehouses) or "declare it in dqmon.yaml"
+    entry.report.error(entry.line_of("warehouse"), f"unknown warehouse {name!r}", hint)
+    return None
+
+
 def _place_dataset(entry: Entry, facts: Facts) -> Placed | None:
     report, line = entry.report, entry.line_of("dataset")
-    name = entry.keys.get("warehouse", entry.defaults.get("warehouse")) or facts.first
-    if name not in facts.warehouses:
-        report.error(
-            entry.line_of("warehouse"), f"unknown warehouse {name!r}", suggest(name, facts.warehouses) or "declare it in dqmon.yaml"
-        )
+    name = warehouse_of(entry, facts)
+    if name is None:
         return None
     text = _QUOTED.sub(lambda found: found[0].replace("*", _QUOTED_STAR), entry.subject)
     try:
@@ -157,20 +167,40 @@ def _home(target: Target) -> str:
     return target.warehouse if isinstance(target, TableRef) else target.source
 
 
-def upstream_name(text: str, warehouse: str, facts: Facts) -> str:
-    """A parent's name as `Check.subject` writes it; ValueError when it is none."""
+def upstream_node(text: str, warehouse: str, facts: Facts) -> str:
+    """The node of a parent: `[warehouse:]dataset` (by default of `warehouse`), or with `/` a pipeline. ValueError when it is none."""
     bare = _QUOTED.sub("", text)
     if "*" in bare:
         msg = f"upstream {text!r} is a pattern; write each name"
         raise ValueError(msg)
-    if "/" not in bare:
-        return facts.table(warehouse, text).dataset
-    source = text.partition("/")[0]
-    if source not in facts.sources:
-        hint = suggest(source, facts.sources) or "declare it under ingestion: in dqmon.yaml"
-        msg = f"upstream {text!r}: unknown ingestion source {source!r}; {hint}"
+    source, slash, pipeline = text.partition("/") if "/" in bare else ("", "", "")
+    if slash:
+        if not source or not pipeline:
+            msg = f"upstream {text!r} is not a pipeline; write source/pipeline"
+            raise ValueError(msg)
+        if source not in facts.sources:
+            hint = suggest(source, facts.sources) or "declare it under ingestion: in dqmon.yaml"
+            msg = f"upstream {text!r}: unknown ingestion source {source!r}; {hint}"
+            raise ValueError(msg)
+        return str(PipelineRef(source, pipeline))
+    elsewhere = _ELSEWHERE.fullmatch(text)
+    name, dataset = elsewhere.groups() if elsewhere else (warehouse, text)
+    if name not in facts.warehouses:
+        hint = suggest(name, facts.warehouses) or "declare it under warehouses: in dqmon.yaml"
+        msg = f"upstream {text!r}: unknown warehouse {name!r}; {hint}"
         raise ValueError(msg)
-    return text
+    return str(facts.table(name, dataset))
+
+
+def upstream_nodes(entry: Entry, warehouse: str, facts: Facts) -> tuple[str, ...]:
+    """The nodes that the entry's `upstream:` names, each once; what is no name is in its report."""
+    nodes = []
+    for at, text in enumerate(entry.keys.get("upstream") or ()):
+        try:
+            nodes.append(upstream_node(text, warehouse, facts))
+        except ValueError as e:
+            entry.report.error(line_of(entry.data, ("upstream", at)), str(e))
+    return tuple(dict.fromkeys(nodes))
 
 
 def known_targets(placed: Iterable[Placed]) -> tuple[Target, ...]:

@@ -61,30 +61,40 @@ def _known_cron(text: str) -> None:
 
 def check_runbook(value: object) -> object:
     """`value` if it may be sent in a message: https, a host name, no user in it (R18); ValueError otherwise."""
-    if not isinstance(value, str):
-        return value
-    if unknown := sorted(set(re.findall(r"\{[^}]*\}?", value)) - {"{check}", "{dataset}"}):
-        msg = f"runbook {value!r} holds {unknown[0]}; only {{check}} and {{dataset}} are filled in"
-        raise ValueError(msg)
-    if not value.isprintable() or any(c in value for c in ' \\"<>|`'):
-        msg = f"runbook {value!r} holds a character that a link cannot have; write it as %XX"
+    if isinstance(value, str):
+        if unknown := sorted(set(re.findall(r"\{[^}]*\}?", value)) - {"{check}", "{dataset}"}):
+            msg = f"runbook {value!r} holds {unknown[0]}; only {{check}} and {{dataset}} are filled in"
+            raise ValueError(msg)
+        _check_link("runbook", value, ' \\"<>|`')
+    return value
+
+
+def check_link(value: object) -> object:
+    """`value` if it may be sent in a message, as of a runbook, and holds nothing to fill in; ValueError otherwise."""
+    if isinstance(value, str):
+        _check_link("url", value, ' \\"<>|`{}')
+    return value
+
+
+def _check_link(key: str, text: str, refused: str) -> None:
+    if not text.isprintable() or any(c in text for c in refused):
+        msg = f"{key} {text!r} holds a character that a link cannot have; write it as %XX"
         raise ValueError(msg)
     try:
-        parts = urlsplit(value)
+        parts = urlsplit(text)
         host, _ = parts.hostname or "", parts.port
     except ValueError as e:
-        msg = f"runbook {value!r} is not a link: {e}"
+        msg = f"{key} {text!r} is not a link: {e}"
         raise ValueError(msg) from None
     if parts.scheme != "https":
-        msg = f"runbook {value!r} must start with https://"
+        msg = f"{key} {text!r} must start with https://"
         raise ValueError(msg)
     if "@" in parts.netloc:
-        msg = "a runbook link must not hold a user or password"
+        msg = f"a {key} link must not hold a user or password"
         raise ValueError(msg)
     if not _is_name(host):
-        msg = f"runbook {value!r} must name its host, not an address"
+        msg = f"{key} {text!r} must name its host, not an address"
         raise ValueError(msg)
-    return value
 
 
 def runbook_host(runbook: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ from dqmon.core.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+HOLD = timedelta(minutes=2)
+"""The longest that an alert waits for what its ancestors say (R11): nobody should be paged later than that."""
 
 
 class AlertKind(StrEnum):

@@ -154,6 +154,16 @@ class DatasetCheck(CheckType):
         """How far back `Evidence.history` has to reach; None for as far as the store keeps it for baselines."""
         return None
 
+    def changes_metric(self, check: Check) -> Metric | None:
+        """The metric of which `judge` needs to know when its value changed, as `Evidence.changes`; None for none."""
+        del check
+        return None
+
+    @property
+    def observes_age(self) -> bool:
+        """True when the observed value is how many seconds old the newest row is."""
+        return False
+
     @property
     def needs_loads(self) -> bool:
         """True when `judge` wants the kept records of the pipelines that load the table: `Evidence.loads`."""

@@ -10,14 +10,28 @@ from datetime import datetime
 class Point:
     """A value and the time that it describes: the partition's start, else the scheduled time (aware UTC).
 
-    `is_excluded`: it lay inside an incident of the check, so that no baseline may learn from it. `text` is the exact value where
-    the number does not say all (`Metric.restore` reads both).
+    `is_excluded`: it lay inside an alert of the check, so that a baseline learns from it only what became the level or recurs.
+    `is_real`: and somebody said that the incident was real, so that it is never learned. `text` is the exact value where the
+    number does not say all (`Metric.restore` reads both).
     """
 
     at: datetime
     value: float
     is_excluded: bool = False
     text: str | None = None
+    is_real: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A measurement with another value than the one before it.
+
+    at: its slot. after: the slot of the one before. text: the exact value, as `Metric.restore` reads it.
+    """
+
+    at: datetime
+    after: datetime
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)

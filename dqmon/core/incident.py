@@ -23,14 +23,20 @@ class IncidentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IncidentMember:
-    """An alert in an incident: its dataset (or pipeline), its slot of firing, and when it left."""
+    """An alert in an incident: its node in the lineage, its slot of firing, and when it left.
+
+    caused_by: the alert upstream that explains it, as text; it is then inhibited: in the incident, and told to nobody by itself.
+    release_at: set once no such alert is open any more: from then on a result that still says so fires it.
+    """
 
     key: AlertKey
-    subject: str
+    node: str
     severity: Severity
     joined_at: datetime
     slot: datetime
     left_at: datetime | None = None
+    caused_by: str | None = None
+    release_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dqmon.core.history import History
+from dqmon.core.history import Change, History
 from dqmon.core.load_record import Backlog, LoadRecord, PipelineInfo
 from dqmon.core.measurement import MetricRequest, Partition, Segment
 from dqmon.core.metric import Metric, Value
@@ -57,7 +57,8 @@ class Evidence:
     `values` has each metric of `metrics`, `others` what `other_requests` asked for. `scheduled_at` is the slot, `measured_at`
     when the scan ran.
     `accepted_schema` is the last accepted column list, None when there is none yet. `loads` are the kept records of the pipelines
-    that load the table, the newest last: only for a type with `needs_loads`.
+    that load the table, the newest last: only for a type with `needs_loads`. `changes` are those of `changes_metric`, oldest first,
+    and `incidents` when the check's alert fired, as of a pipeline: both only for a type that has such a metric or needs loads.
     """
 
     values: Mapping[Metric, Value]
@@ -69,6 +70,8 @@ class Evidence:
     accepted_schema: tuple[Column, ...] | None = None
     others: Mapping[MetricRequest, Value] = field(default_factory=dict)
     loads: tuple[LoadRecord, ...] = ()
+    changes: tuple[Change, ...] = ()
+    incidents: tuple[tuple[datetime, datetime | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,9 @@ class LoadEvidence:
     """All that a pipeline check may look at: kept records (newest last) and when the pipeline was first seen.
 
     info: what the source says of the pipeline; None when it does not list it. backlogs: the newest of each partition.
-    incidents: when the check's alert fired, in slots, half-open; None as its end while it fires.
+    samples: what waited altogether at earlier polls, one a minute and unit at most, oldest first.
+    incidents: when the check's alert fired, in slots, half-open; None as its end while it fires. real: those of them of which
+    somebody said that they were real.
     """
 
     records: tuple[LoadRecord, ...]
@@ -85,4 +90,6 @@ class LoadEvidence:
     measured_at: datetime
     info: PipelineInfo | None = None
     backlogs: tuple[Backlog, ...] = ()
+    samples: tuple[Backlog, ...] = ()
     incidents: tuple[tuple[datetime, datetime | None], ...] = ()
+    real: tuple[tuple[datetime, datetime | None], ...] = ()

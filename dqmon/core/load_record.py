@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dqmon.core.check import Schedule
 
 
@@ -82,3 +84,8 @@ class Backlog:
     observed_at: datetime
     partition: str | None = None
     oldest_pending_at: datetime | None = None
+
+
+def total(unit: str, pending: Iterable[int]) -> int:
+    """What waits in all partitions together, of at least one; of seconds (a lag), in the one that is farthest behind."""
+    return max(pending) if unit == "seconds" else sum(pending)

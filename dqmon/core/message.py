@@ -27,7 +27,7 @@ class DeliveryKind(StrEnum):
 class AlertFacts:
     """One alert of the message, in texts for people. Nothing here is escaped: each channel does that.
 
-    `first_step` is the command that shows why.
+    `first_step` is the command that shows why. `caused_by` names what upstream explains the newest result.
     """
 
     check_id: str
@@ -54,11 +54,39 @@ class AlertFacts:
     run_id: str = ""
     resolved_at: datetime | None = None
     first_step: str = ""
+    caused_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """Something that is made from what the message's root is about: a table, a pipeline or an exposure.
+
+    kind: table, pipeline, or the exposure's type (dashboard, ...). last_good_at: of what fails, until when all that fails of it
+    was measured as good; else when anything of it was; None when that was never.
+    """
+
+    name: str
+    kind: str
+    is_failing: bool = False
+    last_good_at: datetime | None = None
+    owner: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlastRadius:
+    """All that is affected: those that a message lists, and how many more there are."""
+
+    listed: tuple[Affected, ...] = ()
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a group. `alerts` has the root first; `more` counts alerts beyond those listed."""
+    """One message of a group. `alerts` has the root first; `more` counts alerts beyond those listed, `affected_more` the affected.
+
+    `affected` is there when the root of the incident is among the alerts.
+    """
 
     kind: DeliveryKind
     instance: str
@@ -75,6 +103,8 @@ class Message:
     acknowledged_by: str | None = None
     resolved_after_s: float | None = None
     links: dict[str, str] = field(default_factory=dict)
+    affected: tuple[Affected, ...] = ()
+    affected_more: int = 0
 
 
 def to_json(message: Message) -> Json:
@@ -111,6 +141,7 @@ def from_json(data: Json) -> Message:
             "at": when(data["at"]),
             "alerts": alerts,
             "changes": tuple(data["changes"]),
+            "affected": tuple(Affected(**{**item, "last_good_at": when(item["last_good_at"])}) for item in data["affected"]),
         }
     )
 

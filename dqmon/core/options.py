@@ -46,6 +46,10 @@ class SourceOptions(Options):
     owner: str | None = None
     poll_every: Duration = 60
 
+    def narrowed(self, provides: frozenset[str]) -> frozenset[str]:
+        """What the source can say as it is configured, of all that its type can: all, unless the options map less."""
+        return provides
+
 
 class ChannelOptions(Options):
     """Options of every channel.

@@ -10,6 +10,7 @@ from dqmon.core.metric_kinds import GroupedMetric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
 _Key = tuple[object, ...]
 
@@ -18,14 +19,15 @@ def plan(requests: Iterable[MetricRequest], fits: Callable[[Scan], bool]) -> tup
     """Scans that answer each distinct request exactly once, in order of first need.
 
     AGGREGATE requests of one table, condition and segmentation are one scan, whatever their partition (partitions
-    of one column become buckets of one grouped statement); GROUPED ones one scan for each key; STATEMENT, QUERY
+    of one column become buckets of one grouped statement, as far as they do not overlap: a row is in one bucket, and hours lie
+    within days); GROUPED ones one scan for each key; STATEMENT, QUERY
     and BINNED ones one for each metric; ROWS ones one each; METADATA ones one for each table. A scan that does not `fits` the
     engine is halved.
     """
     groups: dict[_Key, list[MetricRequest]] = {}
     for request in dict.fromkeys(requests):
         groups.setdefault(_fusion_key(request), []).append(request)
-    return tuple(part for group in groups.values() for part in _fit(_scan(group), fits))
+    return tuple(part for group in groups.values() for layer in _layers(group) for part in _fit(_scan(layer), fits))
 
 
 def split(scan: Scan) -> tuple[Scan, ...]:
@@ -55,6 +57,22 @@ def _fusion_key(request: MetricRequest) -> _Key:
     column = request.partition.column if request.partition else None
     shape = (request.segment_by, request.max_segments, request.naive_timezone, request.sample)
     return (metric.kind, request.table, request.where, column, request.fragment is None, *shape, within)
+
+
+def _layers(requests: list[MetricRequest]) -> list[list[MetricRequest]]:
+    """The requests, apart where their partitions overlap: each partition is in the first layer that has ended before it starts."""
+    spans = {(p.start, p.end) for r in requests if (p := r.partition) is not None and p.start is not None and p.end is not None}
+    ends: list[datetime] = []
+    layer_of: dict[tuple[datetime | None, datetime | None], int] = {}
+    for start, end in sorted(spans):
+        layer = next((number for number, last in enumerate(ends) if last <= start), len(ends))
+        ends[layer : layer + 1] = [end]
+        layer_of[start, end] = layer
+    layers: dict[int, list[MetricRequest]] = {}
+    for request in requests:
+        partition = request.partition
+        layers.setdefault(layer_of.get((partition.start, partition.end), 0) if partition else 0, []).append(request)
+    return list(layers.values())
 
 
 def _scan(requests: list[MetricRequest]) -> Scan:

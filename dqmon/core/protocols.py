@@ -175,11 +175,19 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Told(Protocol):
+    """A source that is not read: what ran tells dqmon of itself, with the source's own token (option `token`)."""
+
+    def admits(self, token: str) -> bool:
+        """True for the source's token; takes the same time for any other one."""
+
+
+@runtime_checkable
 class Lineaged(Protocol):
     """A source that knows what is made from what."""
 
     def lineage(self) -> Lineage:
-        """All that the tool knows now: nodes as in `core.lineage`, those of tables with the warehouse that the options name. Raises SourceError."""
+        """All that the tool knows: nodes as in `core.lineage`, tables with the warehouse that the options name. Raises SourceError."""
 
 
 class Channel(Protocol):
@@ -213,9 +221,12 @@ class Detector(Protocol):
     """`dqmon/detectors/<type>.py` or an entry point of `dqmon.detectors`: history in, expected band out. Pure."""
 
     type: ClassVar[str]
+    takes: ClassVar[frozenset[str]]
+    """Which it reads of the options that not every method has a use for: false_alerts_per_year, sigmas, percent, tail_percent,
+    seasonality. A check that gives another one is refused."""
 
     def __init__(self, options: Mapping[str, object]) -> None:
-        """The options of the anomaly check that names this detector."""
+        """The options of the anomaly check whose `method` names this detector; those that are not given are left out."""
 
     def expect(self, history: History, at: datetime, timezone: str) -> Band | Learning:
         """The band for the value at `at`, from points before it; seasons are read in `timezone`."""

@@ -69,6 +69,11 @@ class ResultRecord:
         """The dataset or pipeline that the check is about."""
         return self.dataset or self.pipeline or self.check_id
 
+    @property
+    def node(self) -> str:
+        """Its place in the lineage, as `Check.node`."""
+        return f"{self.warehouse}:{self.dataset}" if self.dataset else self.subject
+
 
 def record(result: CheckResult) -> ResultRecord:
     """The row that keeps `result`. `{check}` and `{dataset}` of the runbook are filled in."""
@@ -117,12 +122,16 @@ def record(result: CheckResult) -> ResultRecord:
         reused=result.reused,
         reproduce=result.reproduce,
         ways=result.ways,
+        caused_by=result.caused_by,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One judged check, for one partition and segment. `reproduce` is the statement that shows a bad one, of this check alone."""
+    """One judged check, for one partition and segment. `reproduce` is the statement that shows a bad one, of this check alone.
+
+    caused_by: the node of the lineage whose trouble a bad one is. is_cut_off: a pipeline's source reads a warehouse that is down.
+    """
 
     id: str
     check: Check
@@ -143,6 +152,8 @@ class CheckResult:
     as_of: Literal["current_contents"] | None = None
     baseline: tuple[str, ...] = ()
     reproduce: str | None = None
+    caused_by: str | None = None
+    is_cut_off: bool = False
 
     @property
     def sql(self) -> tuple[str, ...]:
@@ -152,7 +163,8 @@ class CheckResult:
     @property
     def is_blind(self) -> bool:
         """True when a warehouse could not be reached, or its budget not be passed: that says nothing of the check either."""
-        return any(m.failure is not None and m.failure.kind in (FailureKind.UNREACHABLE, FailureKind.BUDGET) for m in self.measurements)
+        unseen = (FailureKind.UNREACHABLE, FailureKind.BUDGET)
+        return self.is_cut_off or any(m.failure is not None and m.failure.kind in unseen for m in self.measurements)
 
     @property
     def ways(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ COST_EVERY = timedelta(hours=1)
 PROBE_EVERY = timedelta(seconds=5)
 """How often it is looked whether a warehouse that could not be reached is to be tried again."""
 
-_NOTIFY, _PURGE, _REFRESH, _PROBE, _COST, _MIRROR = "notify", "purge", "refresh", "probe", "cost", "mirror"
+_NOTIFY, _PURGE, _REFRESH, _PROBE, _COST, _MIRROR, _EMIT = "notify", "purge", "refresh", "probe", "cost", "mirror", "emit"
 
 
 class Agenda:
@@ -55,7 +55,7 @@ class Agenda:
     def take_over(self, setup: Setup[Any]) -> None:
         """Goes on with another configuration; times that stand already are kept."""
         self._setup = setup
-        known = {_NOTIFY, _PURGE, _REFRESH, _PROBE, _COST, _MIRROR, *map(_channel, setup.channels), *map(_source, setup.polls)}
+        known = {_NOTIFY, _PURGE, _REFRESH, _PROBE, _COST, _MIRROR, _EMIT, *map(_channel, setup.channels), *map(_source, setup.polls)}
         self._due = {name: at for name, at in dict(self._due).items() if name in known}
 
     def forget_times(self) -> None:
@@ -106,10 +106,10 @@ class Agenda:
     def _poll(self, setup: Setup[Any], source: str) -> None:
         setup.work.poll(source, self._clock())
 
-    def _mirror(self, setup: Setup[Any]) -> None:
-        again_at = setup.work.mirror(self._clock())
+    def _pass_on(self, name: str, task: Callable[[datetime], datetime | None]) -> None:
+        again_at = task(self._clock())
         if again_at is not None:
-            self._set(_MIRROR, again_at)
+            self._set(name, again_at)
 
     def _upkeep(self, setup: Setup[Any], now: datetime) -> None:
         work = setup.work
@@ -125,7 +125,9 @@ class Agenda:
         self._every(_COST, now, COST_EVERY, COST_EVERY, lambda: work.attribute(self._clock()))
         self._every(_PROBE, now, timedelta(0), PROBE_EVERY, lambda: work.probe(self._clock()))
         if setup.mirror_every is not None:
-            self._every(_MIRROR, now, timedelta(0), setup.mirror_every, partial(self._mirror, setup))
+            self._every(_MIRROR, now, timedelta(0), setup.mirror_every, partial(self._pass_on, _MIRROR, work.mirror))
+        if setup.emit_every is not None:
+            self._every(_EMIT, now, timedelta(0), setup.emit_every, partial(self._pass_on, _EMIT, work.emit))
         self._every(_REFRESH, now, setup.refresh_every, setup.refresh_every, refresh)
 
     def _every(self, name: str, now: datetime, first: timedelta, period: timedelta, task: Callable[[], object]) -> None:

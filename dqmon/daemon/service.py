@@ -56,6 +56,7 @@ class Service(Generic[T]):
         self._lease_s = lease_s
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._reloads = {"succeeded": 0, "failed": 0}
+        self._ticked_at = time.monotonic()
 
     def run(self) -> int:
         """Runs until SIGTERM or SIGINT and returns the exit code; a second signal ends the process at once.
@@ -81,6 +82,10 @@ class Service(Generic[T]):
             _leave(code)
         return code
 
+    def idle_s(self) -> float:
+        """Seconds since the last tick was seen, a second more or less; before the first one, since the start."""
+        return time.monotonic() - self._ticked_at
+
     def reload(self, scheduler: Scheduler[T]) -> bool:
         """Loads everything anew and goes over to it at the next tick; keeps the old one when anything is wrong."""
         try:
@@ -98,7 +103,7 @@ class Service(Generic[T]):
     def _tick_until_stopped(self, scheduler: Scheduler[T]) -> None:
         clock, job = _clock(lambda: scheduler.tick(datetime.now(UTC)))
         journal.info("daemon started", pid=os.getpid())
-        seen, seen_at = -1, time.monotonic()
+        seen = -1
         try:
             while True:
                 try:
@@ -111,8 +116,8 @@ class Service(Generic[T]):
                 if number == signal.SIGHUP:
                     self.reload(scheduler)
                 if scheduler.figures.ticks != seen:
-                    seen, seen_at = scheduler.figures.ticks, time.monotonic()
-                elif time.monotonic() - seen_at > STALLED_S:
+                    seen, self._ticked_at = scheduler.figures.ticks, time.monotonic()
+                elif self.idle_s() > STALLED_S:
                     job.modify(next_run_time=datetime.now(UTC))
         finally:
             clock.shutdown(wait=True)

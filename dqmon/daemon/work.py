@@ -44,6 +44,7 @@ class Work(Generic[T]):
     probe: tries the warehouses again that could not be reached, each when its time has come.
     attribute: asks engines what earlier statements have really cost.
     mirror: copies the next rows of the metrics tables into a warehouse; when it is to be called again, None: after the usual time.
+    emit: tells the next results to a lineage server; returns as mirror does.
     """
 
     run_batch: Callable[[tuple[Slot, ...], datetime], T]
@@ -58,6 +59,7 @@ class Work(Generic[T]):
     probe: Callable[[datetime], object] = _nothing
     attribute: Callable[[datetime], object] = _nothing
     mirror: Callable[[datetime], datetime | None] = _nothing
+    emit: Callable[[datetime], datetime | None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Setup(Generic[T]):
 
     checks: those with a schedule, by id. connections: how many batches a warehouse takes at once (R28), '' for pipelines.
     polls: seconds between two looks at a source, by its name. refresh_every: how often patterns are applied anew: hourly
-    (CHECKS.md), sooner while something that they need cannot be asked. mirror_every: None without a mirror.
+    (CHECKS.md), sooner while something that they need cannot be asked. mirror_every: None without a mirror;
+    emit_every: None without a lineage server.
     """
 
     work: Work[T]
@@ -91,6 +94,7 @@ class Setup(Generic[T]):
     fuse_within_s: float = FUSE_WITHIN_S
     refresh_every: timedelta = timedelta(hours=1)
     mirror_every: timedelta | None = None
+    emit_every: timedelta | None = None
 
     @property
     def planned(self) -> dict[str, Planned]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -109,6 +109,14 @@ class Gate:
             raise errors.Unreachable(str(e)) from e
         finally:
             self.breakers.end(begun)
+
+    def taken(self) -> tuple[Contact, ...]:
+        """The contacts so far, each given to one caller only; for a gate that many runs go through."""
+        found = []
+        with suppress(IndexError):
+            while True:
+                found.append(self.contacts.pop(0))
+        return tuple(found)
 
     def answered(self, warehouse: Warehouse, clock: Callable[[], datetime]) -> None:
         """To be called when the first statement has come back."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dqmon.alerts.correlate import acknowledge, close_by_hand
+from dqmon.core.feedback import Feedback, Said
 from dqmon.core.incident import Incident, IncidentState
 from dqmon.core.table import Column, TableRef
 from dqmon.engine.notify import settle
 from dqmon.engine.tell import tell_now
 from dqmon.errors import NotifyError, UsageError
-from dqmon.store import incidents, schemas
+from dqmon.store import feedback, incidents, schemas
 
 if TYPE_CHECKING:
     from dqmon.engine.environment import Environment
@@ -38,6 +39,17 @@ def resolve_incident(environment: Environment, incident_id: str, by: str, *, sti
     _tell(environment)
 
 
+def give_feedback(environment: Environment, incident_id: str, word: Feedback, by: str) -> Incident:
+    """Keeps what an incident was, open or resolved; a later word replaces it. Baselines go by it from the next run on.
+
+    Returns the incident. UsageError when there is none of that id.
+    """
+    found = _known(environment, incident_id)
+    with environment.database.write() as connection:
+        feedback.save(connection, Said(found.id, word, by, environment.clock()))
+    return found
+
+
 def accept_schema(environment: Environment, table: TableRef, by: str) -> tuple[Column, ...]:
     """Takes the columns that the table has now for the accepted ones, and returns them. Raises WarehouseError."""
     with environment.warehouses[table.warehouse].open() as session:
@@ -58,11 +70,16 @@ def accepted_schema(environment: Environment, table: TableRef) -> Snapshot:
     return found
 
 
-def _unresolved(environment: Environment, id_: str) -> Incident:
+def _known(environment: Environment, id_: str) -> Incident:
     with environment.database.read() as connection:
         found = incidents.get(connection, id_)
     if found is None:
         raise UsageError(f"there is no incident {id_!r}; `dqmon incidents list --state all` names them")
+    return found
+
+
+def _unresolved(environment: Environment, id_: str) -> Incident:
+    found = _known(environment, id_)
     if found.state is IncidentState.RESOLVED:
         raise UsageError(f"the incident {found.id} is resolved already")
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import sqlalchemy as sa
 
 from dqmon.core.table import TableRef
-from dqmon.engine.judge import Task, asked_by
+from dqmon.engine.asked import Task, asked_by
 from dqmon.engine.planning import reads
 from dqmon.errors import ColumnMissing, ConnectFailed, DqmonError, PermissionDenied, TableMissing, WarehouseError
 from dqmon.sql.columns import resolve

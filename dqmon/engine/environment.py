@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dqmon.engine.breaker import Breakers
+from dqmon.engine.breaker import Breakers, Gate
 from dqmon.engine.outage import Platform
 from dqmon.engine.ways import WAYS
 
@@ -25,7 +25,7 @@ class Environment:
     """Concrete objects by their configured names. `clock` gives aware UTC; `new_id` random, sortable ids.
 
     `ways` are those that the planner may take (`engine.ways`). `checks` are all enabled checks by id, patterns resolved.
-    A reload makes a new environment.
+    `source_gate` is the one that `sources` go through to their warehouses. A reload makes a new environment.
     """
 
     instance: str
@@ -44,4 +44,5 @@ class Environment:
     ways: Collection[str] = WAYS
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     breakers: Breakers = field(default_factory=Breakers)
+    source_gate: Gate = field(default_factory=Gate)
     platform: Platform = field(default_factory=Platform)

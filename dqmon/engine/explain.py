@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from dqmon.core.alert import Alert, AlertKey, AlertKind
 from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.duration import format_duration
+from dqmon.core.feedback import Said
 from dqmon.core.incident import Group, Incident, IncidentState
-from dqmon.core.message import DeliveryKind
+from dqmon.core.message import DeliveryKind, Message
 from dqmon.core.result import ResultRecord
 from dqmon.errors import UsageError
-from dqmon.store import alerts, deliveries, groups, incidents, results
+from dqmon.store import alerts, deliveries, feedback, groups, incidents, results
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,11 +30,12 @@ RECENT = 14
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """An incident, its groups, and its deliveries in the order of their making, sent or not."""
+    """An incident, its groups, its deliveries in the order of their making, sent or not, and what people said it was."""
 
     incident: Incident
     groups: tuple[Group, ...]
     deliveries: tuple[Delivery, ...]
+    feedback: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,12 @@ def story(connection: Connection, incident_id: str) -> Story:
 
 
 def channel_words(told: Story) -> tuple[tuple[str, str], ...]:
-    """Each channel, and what became of its last message, with the reason; also of one that still waits for its time."""
-    last = {delivery.channel: delivery for delivery in told.deliveries}
+    """Each channel, and what became of its last message, with the reason; also of one that still waits for its time.
+
+    Messages of inhibited alerts, which belong to no group, are left out.
+    """
+    known = {group.id for group in told.groups}
+    last = {delivery.channel: delivery for delivery in told.deliveries if delivery.group_id in known}
     waiting = {group.channel: group for group in told.groups if group.channel not in last}
     said = [(channel, delivery_words(delivery)) for channel, delivery in last.items()]
     return (*said, *((channel, _waiting(group, told.incident)) for channel, group in waiting.items()))
@@ -104,8 +110,16 @@ def delivery_words(delivery: Delivery) -> str:
 
 
 def messages(told: Story) -> tuple[Delivery, ...]:
-    """The deliveries that opened and closed something, for those who want to read them; repeats and updates are left out."""
-    return tuple(d for d in told.deliveries if d.kind in (DeliveryKind.TRIGGER, DeliveryKind.RESOLVE))
+    """The deliveries that opened and closed something, for those who want to read them.
+
+    Repeats and updates are left out, and what was never rendered.
+    """
+    return tuple(d for d in told.deliveries if d.kind in (DeliveryKind.TRIGGER, DeliveryKind.RESOLVE) and d.text)
+
+
+def newest_radius(told: Story) -> Message | None:
+    """The newest message that lists what is affected; None when none does."""
+    return next((d.message for d in reversed(told.deliveries) if d.message.affected), None)
 
 
 def _run_of(connection: Connection, check_id: str, at: datetime | None) -> tuple[ResultRecord, ...]:
@@ -135,7 +149,8 @@ def _story_of(connection: Connection, check_id: str, slot: datetime) -> Story | 
 
 
 def _story(connection: Connection, incident: Incident) -> Story:
-    return Story(incident, groups.of_incident(connection, incident.id), deliveries.of_incident(connection, incident.id))
+    told = groups.of_incident(connection, incident.id), deliveries.of_incident(connection, incident.id)
+    return Story(incident, *told, feedback.of_incident(connection, incident.id))
 
 
 def _waiting(group: Group, incident: Incident) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from dqmon.alerts.affected import LISTED_AFFECTED, affected
 from dqmon.alerts.message import LISTED_ALERTS, RECENT_POINTS, Background, facts
+from dqmon.core.message import BlastRadius
 from dqmon.core.verdict import Verdict
 from dqmon.store import results
 from dqmon.store.alerts import events_of
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from dqmon.core.alert import Alert, AlertKey
     from dqmon.core.message import AlertFacts
     from dqmon.core.result import ResultRecord
+    from dqmon.engine.environment import Environment
 
 LOOK_BACK = 200
 """Results among which the last good one and the recent values are looked for."""
@@ -34,6 +39,34 @@ def alert_facts(connection: Connection, found: Sequence[Alert], root: AlertKey) 
             past = _background(connection, alert, shown[0]) if place < LISTED_ALERTS else Background()
             told.append(facts(alert, shown, past))
     return tuple(told)
+
+
+def blast_radius(environment: Environment, connection: Connection, root: str, failing: Collection[str]) -> BlastRadius:
+    """What is made from the node `root`, and what of it fails. `failing` are all checks with an open alert."""
+    checks = environment.checks
+    bad = {checks[check_id].node for check_id in failing if check_id in checks}
+    found = affected(root, environment.lineage, bad)
+    if not found:
+        return BlastRadius()
+    listed = dict(found[:LISTED_AFFECTED])
+    ids: dict[str, list[str]] = {node: [] for node in listed}
+    for check in checks.values():
+        if check.node in ids:
+            ids[check.node].append(check.id)
+    good = results.measured(connection, [check_id for of_node in ids.values() for check_id in of_node], Verdict.PASS)
+    seen = []
+    for node, item in listed.items():
+        times = [good.get(check_id) for check_id in ids[node] if not item.is_failing or check_id in failing]
+        seen.append(replace(item, last_good_at=_last_good(times, is_failing=item.is_failing)))
+    return BlastRadius(tuple(seen), len(found) - len(listed))
+
+
+def _last_good(times: Sequence[datetime | None], *, is_failing: bool) -> datetime | None:
+    """Of what fails, until when all of it was good; else when anything of it was."""
+    known = [at for at in times if at is not None]
+    if is_failing and len(known) < len(times):
+        return None
+    return min(known, default=None) if is_failing else max(known, default=None)
 
 
 def _background(connection: Connection, alert: Alert, result: ResultRecord) -> Background:

@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from dqmon.core.calendar import partitions
 from dqmon.core.check import Check, DatasetCheck, PipelineCheck
 from dqmon.core.history import History
 from dqmon.core.judgement import Evidence, Expected, Judgement, LoadEvidence, Observed
+from dqmon.core.load_record import LoadRecord
 from dqmon.core.measurement import FailureKind, Measurement, MetricRequest, Partition, Segment
 from dqmon.core.result import CheckResult
 from dqmon.core.table import Column, TableRef
 from dqmon.core.verdict import Severity, Verdict, least
-from dqmon.engine.known import Known
+from dqmon.engine.arrivals import Arrivals
+from dqmon.engine.asked import Run, Task, keyless, other_requests, own_requests, windows
 from dqmon.engine.remarks import of_sample, without_data
-from dqmon.sql.metrics import RowCount
+from dqmon.errors import SourceError
+from dqmon.store.alerts import Span
 from dqmon.telemetry import Log
 
 log = Log(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A check to be run for a slot; `attempt_token` is the claim on the slot, None for on-demand runs."""
-
-    check: Check
-    scheduled_at: datetime
-    attempt_token: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What all results of one run share. `at` is set by `--at`: now, partitions and history stand still there."""
-
-    id: str
-    is_ad_hoc: bool = False
-    at: datetime | None = None
 
 
 HistoryOf: TypeAlias = tuple[str, MetricRequest, Segment]
@@ -50,83 +34,15 @@ HistoryOf: TypeAlias = tuple[str, MetricRequest, Segment]
 class Knowledge:
     """What judging needs besides the measurements, read from the store before.
 
-    history: points before each tested one. loads: by check id. unreachable: source name to what went wrong.
+    history: points before each tested one. loads: by check id. unreachable: source name to what went wrong. at: when it was read.
     """
 
     history: Mapping[HistoryOf, History] = field(default_factory=dict)
     schemas: Mapping[TableRef, tuple[Column, ...]] = field(default_factory=dict)
     loads: Mapping[str, LoadEvidence] = field(default_factory=dict)
-    unreachable: Mapping[str, str] = field(default_factory=dict)
-
-
-def windows(task: Task) -> tuple[Partition | None, ...]:
-    """The partitions that a task must judge, oldest first; (None,) for the whole table."""
-    check, rule = task.check, task.check.rule
-    if not isinstance(rule, DatasetCheck) or check.partition is None or rule.across_table:
-        return (None,)
-    found = partitions(check.partition, check.timezone, task.scheduled_at)
-    return (*found, Partition(check.partition.column, None, None)) if rule.judges_null_keys else found
-
-
-def requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ...]:
-    """What must be measured to judge one partition, in the order of the type's metrics; of other tables last."""
-    return (*_own_requests(task, partition), *_other_requests(task, partition, {}))
-
-
-def asked_by(tasks: Iterable[Task]) -> dict[MetricRequest, list[str]]:
-    """Every distinct request of the tasks, for all their partitions, in their order; and the ids of the checks that ask for it."""
-    return _asked_by((task.check.id, r) for task in tasks for r in _task_requests(task))
-
-
-def missing_requests(tasks: Iterable[Task], measured: Mapping[MetricRequest, tuple[Measurement, ...]]) -> dict[MetricRequest, list[str]]:
-    """As `asked_by`, what must be measured besides, now that `measured` is known; nothing once all tasks can be judged."""
-    wanted = ((task.check.id, r) for task in tasks for window in windows(task) for r in _other_requests(task, window, measured))
-    return _asked_by((check, request) for check, request in wanted if request not in measured)
-
-
-def _task_requests(task: Task) -> Iterator[MetricRequest]:
-    yield from (r for window in windows(task) for r in requests(task, window))
-    yield from keyless(task)
-
-
-def _asked_by(asked: Iterable[tuple[str, MetricRequest]]) -> dict[MetricRequest, list[str]]:
-    found: dict[MetricRequest, list[str]] = {}
-    for check, request in asked:
-        checks = found.setdefault(request, [])
-        if check not in checks:
-            checks.append(check)
-    return found
-
-
-def _own_requests(task: Task, partition: Partition | None) -> tuple[MetricRequest, ...]:
-    check, rule = task.check, task.check.rule
-    if not isinstance(rule, DatasetCheck) or check.table is None:
-        return ()
-    return tuple(
-        MetricRequest(check.table, metric, check.where, partition, check.segment_by, check.max_segments, check.naive_timezone)
-        for metric in rule.metrics(check)
-    )
-
-
-def _other_requests(
-    task: Task, partition: Partition | None, measured: Mapping[MetricRequest, tuple[Measurement, ...]]
-) -> tuple[MetricRequest, ...]:
-    """The type's other requests, and those that follow from what is measured."""
-    check, rule = task.check, task.check.rule
-    if not isinstance(rule, DatasetCheck):
-        return ()
-    return tuple(dict.fromkeys((*rule.other_requests(check, partition), *rule.further_requests(check, partition, Known(measured)))))
-
-
-def keyless(task: Task) -> tuple[MetricRequest, ...]:
-    """The request for how many rows have no partition key, where no result of their own says it."""
-    check, rule = task.check, task.check.rule
-    if check.table is None or check.partition is None or not isinstance(rule, DatasetCheck):
-        return ()
-    if rule.across_table or rule.judges_null_keys:
-        return ()
-    null = Partition(check.partition.column, None, None)
-    return (MetricRequest(check.table, RowCount(), check.where, null, check.segment_by, check.max_segments, check.naive_timezone),)
+    unreachable: Mapping[str, SourceError] = field(default_factory=dict)
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    at: datetime | None = None
 
 
 def judge(
@@ -158,8 +74,10 @@ class _Judging:
 
     def part(self, partition: Partition | None) -> Iterable[CheckResult]:
         """The results of one partition, one for each segment."""
-        found = tuple(m for request in _own_requests(self.task, partition) for m in self.measured[request])
-        others = tuple(m for request in _other_requests(self.task, partition, self.measured) for m in self.measured[request])
+        found = tuple(m for request in own_requests(self.task, partition) for m in self.measured[request])
+        others = tuple(m for request in other_requests(self.task, partition, self.measured) for m in self.measured[request])
+        if not own_requests(self.task, partition):
+            return (self._unmeasured(),)
         if failures := self._failures((*found, *others)):
             return (self._unjudged(partition, "; ".join(failures), (*found, *others)),)
         by_segment: dict[Segment, list[Measurement]] = {}
@@ -169,6 +87,23 @@ class _Judging:
         return tuple(
             self._result(partition, segment, judgement, (*measured, *others)) for segment, measured, judgement in judged if judgement
         )
+
+    def _unmeasured(self) -> CheckResult:
+        """The result of a check that looks at kept loads alone; ERROR while their source cannot be read."""
+        check, rule, at = self.task.check, self.task.check.rule, self.knowledge.at or self.task.scheduled_at
+        assert isinstance(rule, DatasetCheck)  # noqa: S101 - for the type checker
+        if (lost := self.knowledge.arrivals.lost.get(check.id)) is not None:
+            return replace(self.error(None, str(lost), ()), is_cut_off=lost.is_cut_off)
+        evidence = Evidence({}, self.task.scheduled_at, at, loads=self._loads, incidents=self._incidents)
+        return replace(self._result(None, (), rule.judge(check, evidence), ()), measured_at=at)
+
+    @property
+    def _loads(self) -> tuple[LoadRecord, ...]:
+        return self.knowledge.arrivals.loads.get(self.task.check.id, ())
+
+    @property
+    def _incidents(self) -> tuple[Span, ...]:
+        return tuple(self.knowledge.arrivals.incidents.get(self.task.check.id, ()))
 
     def _failures(self, measured: Iterable[Measurement]) -> tuple[str, ...]:
         """Each text once; that of another table with its name, unless it speaks of that table or warehouse itself."""
@@ -185,7 +120,8 @@ class _Judging:
         check = self.task.check
         source = check.pipeline.source if check.pipeline else ""
         if source in self.knowledge.unreachable:
-            return self.error(None, self.knowledge.unreachable[source], ())
+            failure = self.knowledge.unreachable[source]
+            return replace(self.error(None, str(failure), ()), is_cut_off=failure.is_cut_off)
         evidence = self.knowledge.loads[check.id]
         judgement = rule.judge(check, evidence)
         judgement = without_data(check, judgement) if judgement.is_no_data else judgement
@@ -208,6 +144,7 @@ class _Judging:
         check, rule, segment = self.task.check, self.task.check.rule, measured[0].segment
         assert isinstance(rule, DatasetCheck)  # noqa: S101 - for the type checker
         past = (self.knowledge.history.get((check.id, m.request, segment)) for m in measured)
+        changes = (self.knowledge.arrivals.changes.get((check.id, m.request, segment)) for m in measured)
         evidence = Evidence(
             {m.request.metric: m.value for m in measured},
             self.task.scheduled_at,
@@ -217,6 +154,9 @@ class _Judging:
             next((history for history in past if history is not None), History()),
             self.knowledge.schemas.get(check.table) if check.table else None,
             {m.request: m.value for m in others},
+            self._loads,
+            next((found for found in changes if found is not None), ()),
+            self._incidents,
         )
         judgement = of_sample(self._with_keyless(rule.judge(check, evidence), segment), measured)
         if not judgement.is_no_data:

@@ -11,9 +11,11 @@ from dqmon.core.check import DatasetCheck, PipelineRef
 from dqmon.core.history import History, Point
 from dqmon.core.judgement import LoadEvidence
 from dqmon.core.metric import MetricKind
-from dqmon.engine.judge import HistoryOf, Knowledge, Task, requests, windows
+from dqmon.engine.arrivals import Arrivals, gather_arrivals, loaders, stale_sources
+from dqmon.engine.asked import Task, requests, windows
+from dqmon.engine.judge import HistoryOf, Knowledge
 from dqmon.store import schemas
-from dqmon.store.alerts import firing_spans
+from dqmon.store.feedback import alerted
 from dqmon.store.measurements import HistoryKey, history, history_key
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from dqmon.core.load_record import PipelineInfo
     from dqmon.engine.environment import Environment
     from dqmon.engine.measured import Measured
+    from dqmon.errors import SourceError
 
 HISTORY = timedelta(days=400)
 """How far back a baseline may look: a year and a month, so that a yearly season is inside."""
@@ -32,11 +35,12 @@ LOADS = timedelta(days=90)
 def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, now: datetime) -> Knowledge:
     """Reads what the tasks need, in few statements; nothing at all for tasks that need nothing. Raises StoreError.
 
-    The sources of pipeline checks are polled first, so that the records are as new as the verdict.
+    The sources of pipeline checks, and those of learned arrivals, are polled first, so that the records are as new as the verdict.
     """
     piped = [task for task in tasks if task.check.pipeline is not None]
-    sources = {task.check.pipeline.source for task in piped if task.check.pipeline}
-    unreachable: dict[str, str] = {}
+    loading = loaders(environment, tasks)
+    sources = {task.check.pipeline.source for task in piped if task.check.pipeline} | stale_sources(environment, loading, now)
+    unreachable: dict[str, SourceError] = {}
     listed: dict[PipelineRef, PipelineInfo] = {}
     if sources:
         from dqmon.engine.poll import poll
@@ -44,7 +48,7 @@ def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, 
         unreachable = poll({name: environment.sources[name] for name in sorted(sources)}, environment.database, now, listed)
     past = _histories_wanted(tasks, measured)
     tables = {request.table for request in measured.by_request if request.metric.kind is MetricKind.METADATA}
-    if not (past or piped or tables):
+    if not (past or piped or tables or loading):
         return Knowledge()
     # A pipeline that is looked at for the first time is noted, so that its grace counts from now.
     with environment.database.write() if piped else environment.database.read() as connection:
@@ -53,6 +57,8 @@ def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, 
             schemas.accepted(connection, tables) if tables else {},
             _load_evidence(connection, piped, listed, now),
             unreachable,
+            gather_arrivals(connection, tasks, measured, loading, unreachable) if loading else Arrivals(),
+            now,
         )
 
 
@@ -87,12 +93,12 @@ def _histories(connection: Connection, wanted: dict[HistoryOf, _Past]) -> dict[H
     """The points of each, in one statement for all that reach equally far back."""
     if not wanted:
         return {}
-    incidents = firing_spans(connection, {check_id for check_id, _, _ in wanted})
+    fired = alerted(connection, {check_id for check_id, _, _ in wanted})
     points: dict[tuple[HistoryKey, timedelta], tuple[Point, ...]] = {}
     for span in {past.span for past in wanted.values()}:
         asked = [past for past in wanted.values() if past.span == span]
         newest, oldest = (choose(past.before for past in asked) for choose in (max, min))
-        found = history(connection, {past.key for past in asked}, newest, oldest - span, incidents)
+        found = history(connection, {past.key for past in asked}, newest, oldest - span, fired)
         points |= {(key, span): kept for key, kept in found.items()}
     return {of: History(tuple(p for p in points[past.key, past.span] if p.at < past.before)) for of, past in wanted.items()}
 
@@ -103,9 +109,9 @@ def _load_evidence(
     """By check id, what is kept of the pipelines of the tasks; each pipeline is read once."""
     if not tasks:
         return {}
-    from dqmon.store import loads
+    from dqmon.store import backlogs, loads, pipelines
 
-    incidents = firing_spans(connection, {task.check.id for task in tasks})
+    fired = alerted(connection, {task.check.id for task in tasks})
     known: dict[PipelineRef, LoadEvidence] = {}
     found = {}
     for task in tasks:
@@ -113,8 +119,10 @@ def _load_evidence(
         assert ref is not None  # noqa: S101 - for the type checker: only tasks with a pipeline come here
         if ref not in known:
             records = loads.of_pipeline(connection, ref.source, ref.pipeline, now - LOADS)
-            first_seen = loads.first_seen(connection, ref.source, ref.pipeline, now)
-            backlogs = loads.backlogs_of(connection, ref.source, ref.pipeline)
-            known[ref] = LoadEvidence(records, first_seen, now, now, listed.get(ref), backlogs)
-        found[check.id] = replace(known[ref], scheduled_at=task.scheduled_at, incidents=incidents.get(check.id, ()))
+            first_seen = pipelines.first_seen(connection, ref.source, ref.pipeline, now)
+            waiting = backlogs.of_pipeline(connection, ref.source, ref.pipeline)
+            samples = backlogs.samples_of(connection, ref.source, ref.pipeline, now - backlogs.KEPT)
+            known[ref] = LoadEvidence(records, first_seen, now, now, listed.get(ref), waiting, samples)
+        incidents, real = fired.spans.get(check.id, ()), fired.real.get(check.id, ())
+        found[check.id] = replace(known[ref], scheduled_at=task.scheduled_at, incidents=incidents, real=real)
     return found

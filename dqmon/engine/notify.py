@@ -5,51 +5,45 @@ A crash before it loses nothing: unused events and due groups are still there fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from dqmon.alerts.book import Rules, Scene
 from dqmon.alerts.correlate import correlate
-from dqmon.alerts.group import Decision, decide, dedup_key, first_due, group_key, view_of
-from dqmon.alerts.message import compose
+from dqmon.alerts.group import decide, dedup_key, first_due, group_key, view_of
+from dqmon.alerts.message import Background, facts
 from dqmon.alerts.route import attributes_of, routes_for
 from dqmon.alerts.transition import close
 from dqmon.core.alert import AlertEvent, AlertKey, EventKind
-from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.incident import Group, Incident, IncidentState
-from dqmon.core.message import DeliveryKind
 from dqmon.core.route import Route
-from dqmon.engine.facts import alert_facts
-from dqmon.store import alerts, deliveries, groups, incidents, results
+from dqmon.engine.compose import Composer
+from dqmon.engine.inhibited import Intake, due_for_release, has_news, next_at, places
+from dqmon.store import alerts, deliveries, groups, incidents, results, slots
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from dqmon.core.alert import Alert
-    from dqmon.core.message import AlertFacts
-    from dqmon.core.protocols import Channel
+    from dqmon.core.incident import IncidentMember
     from dqmon.engine.environment import Environment
-
-EVENTS_AT_ONCE = 1_000
-"""Events taken in one transaction, so that a storm does not hold the store's write lock for long."""
 
 
 def notify_once(environment: Environment, now: datetime, *, is_at_once: bool = False) -> datetime | None:
     """Tells what there is to tell at `now`; returns when to call again, None: after the next event.
 
-    With `is_at_once` the groups that it touches do not wait (group_wait 0). Idempotent: a second call at the same time says
-    nothing. Only the holder of the notify lease may call it. Raises StoreError.
+    With `is_at_once` no symptom waits for its ancestors, and the groups that it touches do not wait (group_wait 0).
+    Idempotent: a second call at the same time says nothing. Only the holder of the notify lease may call it. Raises StoreError.
     """
     with environment.database.read() as connection:
-        is_idle = not alerts.unused_events(connection, 1) and not groups.due(connection, now)
+        is_idle = not has_news(connection, now, is_at_once=is_at_once)
     if not is_idle:
         with environment.database.write() as connection:
             _Step(environment, connection, now, is_at_once=is_at_once).take()
     with environment.database.read() as connection:
-        if alerts.unused_events(connection, 1):
-            return now
-        return min((group.due_at for group in groups.open_groups(connection) if group.due_at), default=None)
+        return next_at(connection, now)
 
 
 def settle(environment: Environment, incident: Incident, now: datetime, *, ends_alerts: bool = False) -> None:
@@ -83,33 +77,29 @@ class _Step:
         self.connection = connection
         self.now = now
         self.is_at_once = is_at_once
+        self.composer = Composer(environment, connection, now)
 
     def take(self) -> None:
-        """1. Works unused events into incidents. 2. Routes what fired or rose. 3. Lets touched and due groups speak."""
-        taken = alerts.unused_events(self.connection, EVENTS_AT_ONCE)
-        events = tuple(event for _, event in taken)
+        """1. Works unused events into incidents. 2. Routes what fired, rose or was released. 3. Lets touched and due groups speak."""
         before = {incident.id: incident for incident in incidents.open_incidents(self.connection)}
-        members = {member.key for incident in before.values() for member in incident.open_members}
-        found = alerts.get(self.connection, {event.key for event in events} | members)
-        changed = correlate(
-            events,
-            found,
-            self._subjects(events),
-            before.values(),
-            self.environment.lineage,
-            self.now,
-            self.environment.correlate_within_s,
-            self.environment.new_id,
-        )
+        taken = Intake(self.environment, self.connection, self.now).take(before.values(), is_at_once=self.is_at_once)
+        events = tuple(event for _, event in taken)
+        members = {member.key: member for incident in before.values() for member in incident.open_members}
+        found = alerts.get(self.connection, {event.key for event in events} | members.keys())
+        due = due_for_release(self.connection, self.now)
+        slots.hasten(self.connection, due.unmeasured, self.now)
+        scene = Scene(found, places(self.environment, self.connection, found), due.confirmed)
+        rules = Rules(self.environment.lineage, self.environment.correlate_within_s, self.environment.new_id)
+        changed = correlate(events, scene, before.values(), rules, self.now)
         incidents.save(self.connection, changed)
         after = before | {incident.id: incident for incident in changed}
         opened = {group.id: group for group in groups.open_groups(self.connection)}
-        touched = self._route(self._risen(events, before), found, after, opened)
+        touched = self._route(_risen(events, members, changed), found, after, opened)
         touched |= {g.id for g in opened.values() if any(incident.id in g.incident_ids for incident in changed)}
         alerts.mark_used(self.connection, [event_id for event_id, _ in taken], self.now)
-        due = {group.id for group in groups.due(self.connection, self.now)}
+        late = {group.id for group in groups.due(self.connection, self.now)}
         for group_id, group in opened.items():
-            if group_id in touched | due:
+            if group_id in touched | late:
                 self.speak(group, is_touched=group_id in touched)
 
     def speak(self, group: Group, *, is_touched: bool) -> None:
@@ -127,20 +117,9 @@ class _Step:
             group = replace(group, due_at=self.now)
         decision = decide(group, view, self._route_of(group), self.now)
         groups.save(self.connection, (decision.group,))
-        deliveries.add(self.connection, self._deliveries(decision, shown, found, channel))
-
-    def _subjects(self, events: Sequence[AlertEvent]) -> dict[AlertKey, str]:
-        checks = self.environment.checks
-        gone = {event.key.check_id for event in events} - checks.keys()
-        kept = results.latest(self.connection, gone) if gone else {}
-        named = {check_id: records[0].subject for check_id, records in kept.items()}
-        named |= {event.key.check_id: checks[event.key.check_id].subject for event in events if event.key.check_id in checks}
-        return {event.key: named.get(event.key.check_id, event.key.check_id) for event in events}
-
-    def _risen(self, events: Iterable[AlertEvent], before: dict[str, Incident]) -> set[AlertKey]:
-        """The alerts that fired, or whose severity is now higher than their incident knew: these are routed (R7)."""
-        known = {member.key: member.severity.rank for incident in before.values() for member in incident.open_members}
-        return {e.key for e in events if e.kind is EventKind.FIRED or e.severity.rank > known.get(e.key, e.severity.rank)}
+        if shown.incidents:
+            told = [found[key] for key in shown.open_keys or shown.keys if key in found]
+            deliveries.add(self.connection, self.composer.of_decision(decision, shown.incidents[0], told))
 
     def _route(
         self,
@@ -149,20 +128,28 @@ class _Step:
         after: dict[str, Incident],
         opened: dict[str, Group],
     ) -> set[str]:
-        """Gives each risen alert its groups, new ones where none is open; returns their ids. `opened` is brought up to date."""
+        """Gives each risen alert its groups, new ones where none is open; returns their ids. `opened` is brought up to date.
+
+        Of an inhibited one it is recorded what it would have said.
+        """
         at = {member.key: incident for incident in after.values() for member in incident.open_members}
         open_keys = sorted(key for key in risen if key in at and found[key].is_open)
         kept = results.latest(self.connection, {key.check_id for key in open_keys}) if open_keys else {}
         touched: set[str] = set()
         for key in open_keys:
-            for record in kept.get(key.check_id, ())[:1]:
-                attributes = attributes_of(found[key], record)
-                for route, channel in routes_for(attributes, self.environment.routes):
-                    name = group_key(route.group_by, at[key].id, attributes)
-                    same = (g for g in opened.values() if (g.channel, g.key) == (channel, name))
-                    group = next(same, None) or self._open(name, route, channel)
-                    opened[group.id] = _with(group, key, at[key])
-                    touched.add(group.id)
+            incident, records = at[key], kept.get(key.check_id, ())
+            cause = incident.members[key].caused_by
+            attributes = attributes_of(found[key], records[0]) if records else {}
+            for route, channel in routes_for(attributes, self.environment.routes) if records else ():
+                name = group_key(route.group_by, incident.id, attributes)
+                if cause is not None:
+                    why, told = f"inhibited: caused by {cause}, incident {incident.id}", facts(found[key], records, Background())
+                    deliveries.add(self.connection, self.composer.not_sent(self._open(name, route, channel), incident, told, why))
+                    continue
+                same = (g for g in opened.values() if (g.channel, g.key) == (channel, name))
+                group = next(same, None) or self._open(name, route, channel)
+                opened[group.id] = _with(group, key, incident)
+                touched.add(group.id)
         return touched
 
     def _open(self, key: str, route: Route, channel: str) -> Group:
@@ -178,7 +165,7 @@ class _Step:
 
     def _shown(self, group: Group) -> _Shown:
         found = [incidents.get(self.connection, id_) for id_ in group.incident_ids]
-        members = {str(m.key): m for incident in found if incident for m in incident.members.values()}
+        members = {str(m.key): m for incident in found if incident for m in incident.members.values() if m.caused_by is None}
         mine = [members[name] for name in group.alert_keys if name in members]
         opened = tuple(incident for incident in found if incident and incident.state is not IncidentState.RESOLVED)
         return _Shown(
@@ -187,44 +174,14 @@ class _Step:
             tuple(member.key for member in mine if member.left_at is None),
         )
 
-    def _deliveries(self, decision: Decision, shown: _Shown, found: dict[AlertKey, Alert], channel: Channel | None) -> Iterable[Delivery]:
-        """The messages of a decision; one that is never sent, with the reason, when the group ends without a word."""
-        ends_silently = not decision.says and decision.group.resolved_at == self.now
-        if not shown.incidents or not (decision.says or ends_silently):
-            return
-        incident, group = shown.incidents[0], decision.group
-        facts = alert_facts(self.connection, [found[key] for key in shown.open_keys or shown.keys if key in found], incident.root)
-        says = [(saying.kind, saying.dedup_key) for saying in decision.says] or [(DeliveryKind.TRIGGER, group.dedup_key)]
-        for kind, key in says:
-            yield from self._parts(kind, replace(group, dedup_key=key), (incident, facts, decision), channel, ends_silently=ends_silently)
 
-    def _parts(
-        self,
-        kind: DeliveryKind,
-        group: Group,
-        said: tuple[Incident, tuple[AlertFacts, ...], Decision],
-        channel: Channel | None,
-        *,
-        ends_silently: bool,
-    ) -> Iterable[Delivery]:
-        incident, facts, decision = said
-        message = compose(kind, group, incident, facts, self.now, instance=self.environment.instance, changes=decision.changes)
-        reason = decision.reason if ends_silently else f"the channel {group.channel!r} is not configured any more"
-        is_sent = channel is not None and not ends_silently
-        for part in channel.parts(message) if channel is not None else ("gone",):
-            yield Delivery(
-                id=self.environment.new_id(),
-                sequence=0,
-                group_id=group.id,
-                channel=group.channel,
-                dedup_key=group.dedup_key,
-                kind=kind,
-                part=part,
-                message=message,
-                created_at=self.now,
-                state=DeliveryState.QUEUED if is_sent else DeliveryState.NOT_SENT,
-                reason="" if is_sent else reason,
-            )
+def _risen(events: Iterable[AlertEvent], before: Mapping[AlertKey, IncidentMember], changed: Iterable[Incident]) -> set[AlertKey]:
+    """The alerts that fired, were inhibited until now, or whose severity is higher than their incident knew: these are routed (R7)."""
+    told = {member.key for incident in changed for member in incident.open_members if member.caused_by is None}
+    freed = {key for key in told if key in before and before[key].caused_by is not None}
+    return freed | {
+        e.key for e in events if e.kind is EventKind.FIRED or (e.key in before and e.severity.rank > before[e.key].severity.rank)
+    }
 
 
 def _with(group: Group, key: AlertKey, incident: Incident) -> Group:

@@ -10,10 +10,10 @@ from dqmon.core.cost import Cost
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.measurement import Measurement, MetricRequest, Scan
 from dqmon.core.metric import MetricKind
+from dqmon.engine.asked import Task, asked_by
 from dqmon.engine.budget import Purse, Ration, open_purses, ration
 from dqmon.engine.estimate import Estimator
 from dqmon.engine.fragments import Merging, chunks
-from dqmon.engine.judge import Task, asked_by
 from dqmon.engine.means import Means
 from dqmon.engine.planned import Estimate, PlannedStatement
 from dqmon.engine.planning import Outlook, facts_of, look_up

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dqmon.store import aged
+from dqmon.store import aged, backlogs
 from dqmon.store.measurements import POINTS
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def purge(database: Database, now: datetime, policy: Policy, baseline: Baseline 
         ("dq_runs", aged.delete_runs, max(policy.measurements, policy.results)),
         ("dq_deliveries", aged.delete_deliveries, policy.deliveries),
         ("dq_statements", aged.delete_statements, policy.statements),
+        ("dq_backlog_samples", aged.delete_samples, backlogs.KEPT),
         ("dq_groups", aged.delete_groups, policy.incidents),
         ("dq_incidents", aged.delete_incidents, policy.incidents),
     ):

@@ -17,11 +17,12 @@ from dqmon.core.measurement import Failure, Measurement, MetricRequest
 from dqmon.core.result import CheckResult, ResultRecord, record
 from dqmon.core.table import TableRef
 from dqmon.engine import outage
+from dqmon.engine.asked import Run, Task, asked_by, missing_requests, windows
 from dqmon.engine.attempts import looked_up
 from dqmon.engine.breaker import Gate
 from dqmon.engine.budget import open_purses
 from dqmon.engine.fragments import Pieces
-from dqmon.engine.judge import Run, Task, asked_by, judge, missing_requests, windows
+from dqmon.engine.judge import judge
 from dqmon.engine.knowledge import gather
 from dqmon.engine.means import Means
 from dqmon.engine.measure import measure
@@ -29,6 +30,7 @@ from dqmon.engine.measured import Measured
 from dqmon.engine.reproduce import with_reproduction
 from dqmon.engine.reuse import Memory
 from dqmon.engine.sent import statements
+from dqmon.engine.upstreams import explained
 from dqmon.sql.metrics import ColumnList
 from dqmon.store import alerts, fragments, measurements, results, runs, schemas, slots
 from dqmon.store import statements as costs
@@ -89,11 +91,12 @@ def evaluate(environment: Environment, run: Run, tasks: Sequence[Task], progress
         asked |= missing
         measured.take(_measure_all(environment, missing, means, None))
     knowledge = gather(environment, tasks, measured, clock())
-    judged = (result for task in tasks for result in judge(task, run, measured.by_request, knowledge, environment.new_id))
-    found = tuple(with_reproduction(result, environment.warehouses, measured.columns) for result in judged)
+    judged = [result for task in tasks for result in judge(task, run, measured.by_request, knowledge, environment.new_id)]
+    caused = explained(environment, judged, clock())
+    found = tuple(with_reproduction(result, environment.warehouses, measured.columns) for result in caused)
     every = tuple(m for request, group in measured.by_request.items() if request.metric.is_kept for m in group)
     sent = tuple(statements(measured.sent, asked, run.id, started_at if run.at is not None else None))
-    contacts = outage.records(environment, gate.contacts, run.id)
+    contacts = outage.records(environment, (*environment.source_gate.taken(), *gate.contacts), run.id)
     return RunOutcome(run, tuple(tasks), found, every, sent, started_at, environment.clock(), measured.pieces, contacts)
 
 

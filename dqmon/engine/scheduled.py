@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dqmon.engine import outage
+from dqmon.engine.asked import Run, Task
 from dqmon.engine.cost import refresh
 from dqmon.engine.deliver import deliver_once
-from dqmon.engine.judge import Run, Task
 from dqmon.engine.notify import notify_once
 from dqmon.engine.poll import poll
 from dqmon.engine.retention import Policy, purge
@@ -21,6 +21,7 @@ from dqmon.store import deliveries
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from dqmon.engine.emit import Emitter
     from dqmon.engine.environment import Environment
     from dqmon.engine.mirror import Mirror
     from dqmon.store.slots import Slot
@@ -34,6 +35,7 @@ class Scheduled:
     retention: Policy
     holder: str
     mirror_to: Mirror | None = None
+    emit_to: Emitter | None = None
 
     def run_batch(self, claimed: Sequence[Slot], now: datetime) -> RunOutcome:
         """Measures and judges the claimed slots of one table. Raises StoreError only."""
@@ -60,7 +62,11 @@ class Scheduled:
 
     def poll(self, source: str, now: datetime) -> None:
         """Reads one ingestion source; that it cannot be read is judged by its checks."""
-        poll({source: self.environment.sources[source]}, self.environment.database, now)
+        environment = self.environment
+        poll({source: environment.sources[source]}, environment.database, now)
+        if contacts := environment.source_gate.taken():
+            with environment.database.write() as connection:
+                outage.advance(connection, outage.records(environment, contacts, environment.new_id()), now)
 
     def purge(self, now: datetime) -> None:
         """Retention."""
@@ -79,6 +85,10 @@ class Scheduled:
     def mirror(self, now: datetime) -> datetime | None:
         """Copies the next rows of the metrics tables, where that is wanted; when to be called again."""
         return self.mirror_to.copy(now) if self.mirror_to is not None else None
+
+    def emit(self, now: datetime) -> datetime | None:
+        """Tells the next results to the lineage server, where one is set; when to be called again."""
+        return self.emit_to.emit(now) if self.emit_to is not None else None
 
     def cancel(self) -> None:
         """Ends what runs in all warehouses."""

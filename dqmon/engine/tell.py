@@ -6,7 +6,8 @@ import secrets
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dqmon.store import alerts, deliveries, groups, leases
+from dqmon.engine.inhibited import has_news
+from dqmon.store import deliveries, leases
 
 if TYPE_CHECKING:
     from dqmon.engine.environment import Environment
@@ -19,8 +20,7 @@ def tell_now(environment: Environment) -> str | None:
     """
     now = environment.clock()
     with environment.database.read() as connection:
-        has_news = alerts.unused_events(connection, 1) or groups.due(connection, now)
-        if not has_news and not deliveries.is_due(connection, now, environment.channels):
+        if not has_news(connection, now, is_at_once=True) and not deliveries.is_due(connection, now, environment.channels):
             return None
     holder = f"check {secrets.token_hex(8)}"
     with environment.database.write() as connection:

@@ -155,19 +155,19 @@ class Airflow:
     def _record(self, run: Mapping[str, Json], until: datetime) -> LoadRecord:
         state = text(run.get("state"))
         status = _STATES.get(state or "", LoadStatus.UNKNOWN)
-        is_open = status in (LoadStatus.QUEUED, LoadStatus.RUNNING)
-        due = text(run.get("run_after") or run.get("logical_date"))
+        is_open, run_type = status in (LoadStatus.QUEUED, LoadStatus.RUNNING), text(run.get("run_type"))
         return LoadRecord(
             source=self.name,
             pipeline=str(run.get("dag_id")),
             load_id=str(run.get("dag_run_id")),
             status=status,
             observed_at=until,
-            kind="backfill" if run.get("run_type") == "backfill" else "load",
+            kind="backfill" if run_type == "backfill" else "load",
             raw_status=state,
+            scheduled_for=instant(run.get("run_after") or run.get("logical_date")),
             started_at=instant(run.get("start_date")),
             finished_at=None if is_open else instant(run.get("end_date")),
-            extra={key: value for key, value in (("run_type", text(run.get("run_type"))), ("scheduled_for", due)) if value},
+            extra={"run_type": run_type} if run_type else {},
         )
 
     def _events(self, since: datetime) -> dict[tuple[str, str], dict[str, list[Mapping[str, Json]]]]:

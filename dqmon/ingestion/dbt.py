@@ -8,14 +8,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from dqmon.core.check import PipelineRef
+from dqmon.core.lineage import Lineage
 from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
 from dqmon.core.options import ProjectPath, SourceOptions
 from dqmon.errors import SourceError
-from dqmon.ingestion.base.artifact_file import Artifact, ArtifactFile
-from dqmon.ingestion.base.dbt_artifacts import Manifest, manifest, slim_node, slim_result
+from dqmon.ingestion.base.artifact_s3 import S3Artifacts
+from dqmon.ingestion.base.dbt_artifacts import Manifest, manifest
+from dqmon.ingestion.base.dbt_cloud import CloudRuns, DbtCloud
+from dqmon.ingestion.base.dbt_lineage import lineage
 from dqmon.ingestion.base.dbt_records import measured, ran
+from dqmon.ingestion.base.dbt_target import Target, bucket, checked, folder, generated_at
 from dqmon.ingestion.base.json_fields import instant, mapping, text
 
 if TYPE_CHECKING:
@@ -24,19 +29,35 @@ if TYPE_CHECKING:
     from dqmon.core.plain import Json
     from dqmon.core.protocols import Warehouse
 
-_NOT_DBTS = "is not what dbt writes: a metadata.dbt_schema_version of {} and a generated_at are expected"
+_MANIFEST_IS = {
+    "target": "target: must be dbt's target folder, after dbt has run once",
+    "s3": "url: must be where dbt's target folder is copied to after each run",
+    "cloud": "no run of the project has succeeded",
+}
 
 
 class DbtOptions(SourceOptions):
     """Options of the source dbt.
 
-    target: dbt's target folder, with manifest.json, run_results.json and sources.json. max_file_mb: a larger one is
-    refused. expect_all_sources: false where `dbt source freshness` runs with --select, so that sources may be absent.
+    target: dbt's target folder, with manifest.json, run_results.json and sources.json. s3: the same files in an object store.
+    cloud: a project of dbt Cloud. One of these three. max_file_mb: a larger file is refused (dbt Cloud: 256 at most).
+    expect_all_sources: false where `dbt source freshness` runs with --select, so that sources may be absent.
+    warehouse: where dbt's tables are; without it nothing is known of the lineage.
     """
 
-    target: ProjectPath
+    target: ProjectPath | None = None
+    s3: S3Artifacts | None = None
+    cloud: DbtCloud | None = None
     max_file_mb: int = Field(default=64, ge=1, le=1024)
     expect_all_sources: bool = True
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> DbtOptions:
+        given = [name for name in _MANIFEST_IS if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = f"{' and '.join(given)} are given" if given else "none is given"
+            raise ValueError(f"write one of target, s3 and cloud, where dbt's artifacts are; {found}")
+        return self
 
 
 class Dbt:
@@ -51,8 +72,15 @@ class Dbt:
     query. Each command overwrites run_results.json, so that an invocation that is followed by another one (`dbt compile`,
     too) within `poll_every` is missed. Tables that dbt skipped say nothing of why; the failed test or table before them does.
 
+    With `warehouse:` the manifest also says what is made from what, and its exposures: `dqmon lineage`. The project's runs stand above
+    its own tables; tests are left out, and what has no table (ephemeral models, metrics) is passed through.
+
+    In an object store the files are read again once their ETag changes; the role needs s3:GetObject, and s3:ListBucket to tell a
+    missing file. Of dbt Cloud's API v2 each step of each run is read, so that no invocation is missed, and each job is a pipeline
+    `<project>.job.<number>` with its runs, also those that break before dbt runs. The rest is the same wherever the files are.
+
     Reads manifest v12, run-results v6 and sources v3 (dbt-core 1.12), on files that dbt-core 1.12.0 with dbt-duckdb
-    really wrote; the words "partial success" and "no-op", and rows of an adapter, are compiled from the documentation, not run.
+    really wrote; the words "partial success" and "no-op", rows of an adapter, and dbt Cloud, are compiled from the documentation, not run.
     """
 
     type: ClassVar[str] = "dbt"
@@ -61,62 +89,65 @@ class Dbt:
 
     def __init__(self, name: str, options: BaseModel, warehouse: Warehouse | None) -> None:
         assert isinstance(options, DbtOptions)  # noqa: S101 - the configuration made them of this very class
-        del warehouse
         self.name = name
-        folder, limit = Path(options.target), options.max_file_mb
+        self._warehouse = warehouse
         self._expects_all = options.expect_all_sources
-        self._manifest = ArtifactFile(name, folder / "manifest.json", limit, slim_node)
-        self._results = ArtifactFile(name, folder / "run_results.json", limit, slim_result)
-        self._sources = ArtifactFile(name, folder / "sources.json", limit, slim_result)
+        self._place = next(place for place in _MANIFEST_IS if getattr(options, place) is not None)
+        self._target = _target(name, options)
 
     def pipelines(self) -> tuple[PipelineInfo, ...]:
-        """The project, its tests, and the freshness of its sources if it has limits for any."""
+        """The project, its tests, the freshness of its sources if it has limits for any, and dbt Cloud's jobs."""
         project = self._project()
         sources = tuple(sorted(project.table(id_) for id_ in project.expected))
         models = tuple(sorted(table for id_, table in project.tables.items() if not id_.startswith("source.")))
         found = [PipelineInfo(self.name, project.project, models), PipelineInfo(self.name, f"{project.project}.tests", models)]
-        return (*found, PipelineInfo(self.name, f"{project.project}.freshness", sources)) if sources else tuple(found)
+        if sources:
+            found.append(PipelineInfo(self.name, f"{project.project}.freshness", sources))
+        return (*found, *self._target.job_infos(project.project))
 
     def loads(self, since: datetime, until: datetime) -> tuple[LoadRecord, ...]:
-        """The invocations that ended in [since, until), or whose files were put there since then (by a copy, say)."""
+        """The invocations that ended in [since, until), or whose files were put there since then (by a copy, say), and dbt Cloud's runs."""
         project = self._project()
-        found: list[LoadRecord] = []
-        for file, kind in ((self._results, "run-results"), (self._sources, "sources")):
-            artifact = file.read()
-            if artifact is None:
-                continue
-            ended = _generated_at(artifact, kind)
-            if ended is None:
-                raise file.error(_NOT_DBTS.format(kind))
-            if ended < until and (since <= ended or since <= artifact.changed_at < until):
-                whole = _invocation(self.name, artifact.content, ended, until)
-                found += (
-                    ran(artifact.content, project, whole)
-                    if kind == "run-results"
-                    else measured(artifact.content, project, whole, expects_all=self._expects_all)
-                )
-        return tuple(sorted(found, key=lambda r: (r.started_at or r.finished_at or until, r.pipeline, r.table or "")))
+        found = list(self._target.jobs(project.project, since, until))
+        for kind, artifact in self._target.results(since, until):
+            ended = generated_at(artifact, kind)
+            assert ended is not None  # noqa: S101 - a target gives dbt's own files only
+            whole = _invocation(self.name, artifact.content, ended, until)
+            found += (
+                ran(artifact.content, project, whole)
+                if kind == "run-results"
+                else measured(artifact.content, project, whole, expects_all=self._expects_all)
+            )
+        return tuple(sorted(found, key=lambda r: (r.started_at or r.finished_at or until, r.pipeline, r.load_id, r.table or "")))
 
     def backlog(self, at: datetime) -> tuple[Backlog, ...]:
         """Nothing: dbt has no queue."""
         del at
         return ()
 
+    def lineage(self) -> Lineage:
+        """Tables with their parents and the project's runs above them, and exposures; nothing without the option `warehouse:`."""
+        if self._warehouse is None:
+            return Lineage()
+        content = self._content()
+        return lineage(content, PipelineRef(self.name, manifest(content).project), self._warehouse)
+
     def _project(self) -> Manifest:
-        artifact = self._manifest.read()
+        return manifest(self._content())
+
+    def _content(self) -> Mapping[str, Json]:
+        artifact = self._target.manifest()
         if artifact is None:
-            raise SourceError(
-                f"ingestion {self.name}: there is no manifest.json; target: must be dbt's target folder, after dbt has run once"
-            )
-        if _generated_at(artifact, "manifest") is None:
-            raise self._manifest.error(_NOT_DBTS.format("manifest"))
-        return manifest(artifact.content)
+            raise SourceError(f"ingestion {self.name}: there is no manifest.json; {_MANIFEST_IS[self._place]}")
+        return checked(self._target, artifact, "manifest").content
 
 
-def _generated_at(artifact: Artifact, kind: str) -> datetime | None:
-    """When dbt finished the artifact; None unless it says that it is one of this kind."""
-    metadata = mapping(artifact.content.get("metadata"))
-    return instant(metadata.get("generated_at")) if f"/dbt/{kind}/" in str(metadata.get("dbt_schema_version")) else None
+def _target(name: str, options: DbtOptions) -> Target:
+    if options.cloud is not None:
+        return CloudRuns(name, options.cloud, options.max_file_mb)
+    if options.s3 is not None:
+        return bucket(name, options.s3, options.max_file_mb)
+    return folder(name, Path(options.target or ""), options.max_file_mb)
 
 
 def _invocation(name: str, content: Mapping[str, Json], ended: datetime, at: datetime) -> LoadRecord:

@@ -17,6 +17,7 @@ from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
 from dqmon.core.options import Options
 from dqmon.ingestion.base.http_json import HttpJson, HttpSourceOptions
 from dqmon.ingestion.base.json_fields import count, in_window, instant, pointed, text
+from dqmon.ingestion.base.mapped import said_by
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -82,6 +83,10 @@ class HttpOptions(HttpSourceOptions):
     next_param: str | None = None
     page_param: str | None = None
     first_page: int = Field(default=1, ge=0, le=1)
+
+    def narrowed(self, provides: frozenset[str]) -> frozenset[str]:
+        """What the mapped fields tell."""
+        return said_by(self.fields.model_dump(exclude_none=True), provides)
 
     @field_validator("timezone")
     @classmethod

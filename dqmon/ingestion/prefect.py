@@ -141,7 +141,6 @@ class Prefect:
         state = text(run.get("state_type"))
         status = _STATUSES.get(state or "", LoadStatus.UNKNOWN)
         is_open = status in (LoadStatus.QUEUED, LoadStatus.RUNNING)
-        due = text(run.get("expected_start_time"))
         started, ended = instant(run.get("start_time")), instant(run.get("end_time"))
         return LoadRecord(
             source=self.name,
@@ -150,10 +149,10 @@ class Prefect:
             status=status,
             observed_at=until,
             raw_status=text(run.get("state_name")) or state,
+            scheduled_for=instant(run.get("expected_start_time")),
             started_at=started,
             finished_at=None if is_open else ended,
             error=text(mapping(run.get("state")).get("message")) if status in (LoadStatus.FAILED, LoadStatus.CANCELLED) else None,
-            extra={"scheduled_for": due} if due else {},
         )
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
 from dqmon.core.options import Options, SourceOptions
 from dqmon.core.table import TableRef
+from dqmon.ingestion.base.mapped import said_by
 from dqmon.ingestion.base.sql_rows import Rows, count, instant, reading, required, text
 from dqmon.sql import raw
 from dqmon.sql.tables import NamedTable
@@ -71,6 +72,10 @@ class SqlOptions(SourceOptions):
     columns: SqlColumns
     statuses: Mapping[str, Status] = Field(default_factory=dict)
     pipelines: tuple[str, ...] = Field(default=(), strict=False)
+
+    def narrowed(self, provides: frozenset[str]) -> frozenset[str]:
+        """What the mapped columns tell."""
+        return said_by(self.columns.model_dump(exclude_none=True), provides)
 
     @field_validator("query")
     @classmethod

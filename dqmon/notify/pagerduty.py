@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import SecretStr, model_validator
 
+from dqmon.alerts.wording import affected_text
 from dqmon.core.delivery import Receipt
 from dqmon.core.message import DeliveryKind
 from dqmon.core.options import ChannelOptions
@@ -157,6 +158,7 @@ def _details(message: Message, root: AlertFacts) -> dict[str, Json]:
         "runbook": named_links(message).get("Runbook", "none declared"),
         "first_step": root.first_step,
         "reason": root.reason,
+        "caused_by": root.caused_by or "",
         "description": root.description or "",
         "check": root.check_id,
         "declared_at": root.declared_at,
@@ -170,6 +172,7 @@ def _details(message: Message, root: AlertFacts) -> dict[str, Json]:
     lists = {
         "where": _lines(root.members),
         "also": _lines(tuple(f"{a.severity}: {a.check_id}: {a.headline}" for a in message.alerts[1:]), message.more),
+        "affected": _lines(tuple(map(affected_text, message.affected)), message.affected_more),
         "changes": _lines(message.changes),
     }
     return details | {key: lines for key, lines in lists.items() if lines}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -26,6 +27,9 @@ COUNT = "dq_count"
 
 OUTSIDE = -1
 """The bucket of rows between the partitions asked for."""
+
+_LISTED = 8
+"""So many partitions are compared one after the other; with more, halving them saves more than it costs."""
 
 
 class Source:
@@ -53,14 +57,15 @@ class Source:
             groups.append(sa.literal_column(FRAGMENT, sa.String()).label("dq_bucket"))
         for name in key:
             column = found[name]
-            dated = [(p.start, p.end, p) for p in scan.partitions if p.start is not None and p.end is not None]
+            dated = sorted(((p.start, p.end, p) for p in scan.partitions if p.start is not None and p.end is not None), key=itemgetter(0))
+            at = instant(column, caps) if dated else column
             null = [p for p in scan.partitions if p.start is None]
             self.buckets = {str(index): partition for index, partition in enumerate((*(p for *_, p in dated), *null))}
-            spans = [_within(instant(column, caps), start, end) for start, end, _ in dated]
-            hull = [_within(instant(column, caps), min(d[0] for d in dated), max(d[1] for d in dated))] if dated else []
+            hull = [_within(at, dated[0][0], max(end for _, end, _ in dated))] if dated else []
             self.where.append(sa.or_(*hull, *(column.is_(None) for _ in null)))
             if len(self.buckets) > 1:
-                groups.append(_bucket(spans, column).label("dq_bucket"))
+                spans = [(start, end, index) for index, (start, end, _) in enumerate(dated)]
+                groups.append(_bucket(spans, at, column.is_(None)).label("dq_bucket"))
         self.groups = tuple(groups)
 
     def rows(self, limit: int | None = None, *, declared: bool = False) -> Subquery:
@@ -91,11 +96,24 @@ def _within(key: ColumnElement[Any], start: datetime, end: datetime) -> ColumnEl
     return sa.and_(key >= bound(start, key), key < bound(end, key))
 
 
-def _bucket(spans: Sequence[ColumnElement[bool]], key: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The index of the span that holds the key; for NULL the one after the last; OUTSIDE between spans."""
-    arms = [(span, sa.literal_column(str(index), sa.Integer())) for index, span in enumerate(spans)]
-    null = (key.is_(None), sa.literal_column(str(len(spans)), sa.Integer()))
-    return sa.case(null, *arms, else_=sa.literal_column(str(OUTSIDE), sa.Integer()))
+def _bucket(spans: Sequence[tuple[datetime, datetime, int]], at: ColumnElement[Any], is_null: ColumnElement[bool]) -> ColumnElement[Any]:
+    """The index of the span that holds the instant; for NULL the one after the last; OUTSIDE between spans.
+
+    spans: in order of time, apart from each other. Many are halved by comparisons, so that a row of a year of days is compared
+    nine times, not hundreds of times.
+    """
+
+    def arms(spans: Sequence[tuple[datetime, datetime, int]], *first: tuple[ColumnElement[bool], ColumnElement[int]]) -> ColumnElement[Any]:
+        if len(spans) <= _LISTED:
+            return sa.case(*first, *((_within(at, start, end), _number(index)) for start, end, index in spans), else_=_number(OUTSIDE))
+        half = len(spans) // 2
+        return sa.case(*first, (at < bound(spans[half][0], at), arms(spans[:half])), else_=arms(spans[half:]))
+
+    return arms(spans, (is_null, _number(len(spans))))
+
+
+def _number(value: int) -> ColumnElement[int]:
+    return sa.literal_column(str(value), sa.Integer())
 
 
 def other_rows(other: OtherTable, columns: Sequence[Column], source: Source) -> Subquery:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from dqmon.core.alert import AlertState
 from dqmon.core.delivery import DeliveryState
 from dqmon.core.incident import IncidentState
+from dqmon.store import backlogs
 from dqmon.store.alerts import alerts, events
 from dqmon.store.deliveries import deliveries
 from dqmon.store.groups import groups
@@ -129,6 +130,12 @@ def delete_deliveries(connection: Connection, keep: timedelta, now: datetime, li
 def delete_statements(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:
     """Deletes statements older than `keep` before the newest one."""
     return _delete(connection, statements, statements.c.started_at < _cut(connection, statements.c.started_at, keep, now), limit)
+
+
+def delete_samples(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:
+    """Deletes what waited at polls older than `keep` before the newest one."""
+    minute = backlogs.samples.c.minute
+    return _delete(connection, backlogs.samples, minute < _cut(connection, minute, keep, now), limit)
 
 
 def delete_groups(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from dqmon.core.alert import Alert, AlertEvent, AlertKey, AlertKind, AlertState, EventKind, Member, MemberKey
+from dqmon.core.alert import HOLD, Alert, AlertEvent, AlertKey, AlertKind, AlertState, EventKind, Member, MemberKey
 from dqmon.core.verdict import Severity, Verdict
 from dqmon.store.schema import Choice, Instant, JsonText, SafeText, big_id, metadata, safe_text
 from dqmon.store.writes import Row, chunks, insert_new, upsert
@@ -48,6 +49,7 @@ events = sa.Table(
     sa.Column("slot", Instant, nullable=False),
     sa.Column("reason", SafeText, nullable=False),
     sa.Column("used_at", Instant, comment="when the second step took it; NULL: not yet"),
+    sa.Column("held_until", Instant, comment="the second step looks at it again then, to know first what its ancestors say"),
     sa.Index(None, "check_id", "id"),
 )
 sa.Index("ix_dq_alert_events_unused", events.c.id, sqlite_where=events.c.used_at.is_(None), postgresql_where=events.c.used_at.is_(None))
@@ -84,6 +86,12 @@ def open_alerts(connection: Connection) -> tuple[Alert, ...]:
     return tuple(_alert(row) for row in rows.mappings())
 
 
+def open_checks(connection: Connection) -> frozenset[str]:
+    """The checks with an alert that is firing or recovering."""
+    condition = alerts.c.state.in_((AlertState.FIRING, AlertState.RECOVERING))
+    return frozenset(connection.scalars(sa.select(alerts.c.check_id).where(condition)))
+
+
 def save(connection: Connection, changed: Iterable[Alert]) -> None:
     """Inserts or replaces the alerts by key."""
     upsert(connection, alerts, [_row(alert) for alert in changed])
@@ -108,10 +116,40 @@ def add_events(connection: Connection, said: Sequence[AlertEvent]) -> tuple[int,
     return tuple(connection.scalars(sa.insert(events).returning(events.c.id, sort_by_parameter_order=True), rows))
 
 
-def unused_events(connection: Connection, limit: int) -> tuple[tuple[int, AlertEvent], ...]:
-    """The oldest events that the second step has not taken, with their ids, oldest first."""
-    rows = connection.execute(sa.select(events).where(events.c.used_at.is_(None)).order_by(events.c.id).limit(limit))
-    return tuple((row.id, _event(row)) for row in rows)
+def unused_events(connection: Connection, limit: int, now: datetime | None = None) -> tuple[tuple[int, AlertEvent], ...]:
+    """The oldest events that the second step has not taken, with their ids, oldest first.
+
+    With `now`, those that are held beyond it are left out, and those that never were come first. What is held beyond the longest
+    time was held by a clock that has been set back.
+    """
+    e = events.c
+    oldest = sa.select(events).where(e.used_at.is_(None)).order_by(e.id)
+    if now is not None:
+        is_ready = e.held_until.is_(None) | (e.held_until <= now) | (e.held_until > now + HOLD)
+        oldest = oldest.where(is_ready).order_by(None).order_by(e.held_until.is_not(None), e.id)
+    rows = connection.execute(oldest.limit(limit))
+    return tuple(sorted(((row.id, _event(row)) for row in rows), key=itemgetter(0)))
+
+
+def unused_of(connection: Connection, keys: Collection[AlertKey]) -> tuple[tuple[int, AlertEvent], ...]:
+    """All events of those alerts that the second step has not taken, held or not, with their ids, oldest first."""
+    found = []
+    for part in chunks(sorted({key.check_id for key in keys})):
+        rows = connection.execute(sa.select(events).where(events.c.used_at.is_(None), events.c.check_id.in_(part)))
+        found += [(row.id, event) for row in rows if (event := _event(row)).key in keys]
+    return tuple(sorted(found, key=itemgetter(0)))
+
+
+def hold(connection: Connection, ids: Sequence[int], until: datetime) -> None:
+    """The second step does not look at the events before that time."""
+    for part in chunks(ids):
+        connection.execute(sa.update(events).where(events.c.id.in_(part)).values(held_until=until))
+
+
+def held_until(connection: Connection) -> datetime | None:
+    """When the first of the held events is to be looked at again; None when none is held."""
+    found: datetime | None = connection.scalar(sa.select(sa.func.min(events.c.held_until, type_=Instant)).where(events.c.used_at.is_(None)))
+    return found
 
 
 def events_of(connection: Connection, check_id: str, limit: int) -> tuple[AlertEvent, ...]:

@@ -42,12 +42,20 @@ members = sa.Table(
     sa.Column("incident_id", SafeText, sa.ForeignKey(incidents.c.id, ondelete="CASCADE"), primary_key=True),
     sa.Column("check_id", SafeText, primary_key=True),
     sa.Column("kind", Choice(AlertKind), primary_key=True),
-    sa.Column("subject", SafeText, nullable=False, comment="dataset or pipeline"),
+    sa.Column("node", SafeText, nullable=False, comment="warehouse:dataset or source/pipeline"),
     sa.Column("severity", Choice(Severity), nullable=False),
     sa.Column("joined_at", Instant, nullable=False),
     sa.Column("slot", Instant, nullable=False, comment="the slot that fired"),
     sa.Column("left_at", Instant, comment="when its alert resolved"),
+    sa.Column("caused_by", SafeText, comment="the alert upstream that explains it: it is told to nobody by itself"),
+    sa.Column("release_at", Instant, comment="of one with caused_by: from then on it is told if it is measured as bad again"),
     sa.Index(None, "check_id"),
+)
+sa.Index(
+    "ix_dq_incident_members_release",
+    members.c.release_at,
+    sqlite_where=members.c.release_at.is_not(None),
+    postgresql_where=members.c.release_at.is_not(None),
 )
 
 
@@ -89,6 +97,13 @@ def listed(connection: Connection, state: IncidentState | None, limit: int) -> t
 def of_check(connection: Connection, check_id: str, limit: int = 20) -> tuple[Incident, ...]:
     """The newest incidents that an alert of the check is or was in, newest first."""
     return _select(connection, incidents.c.id.in_(sa.select(members.c.incident_id).where(members.c.check_id == check_id)), limit)
+
+
+def to_release(connection: Connection) -> tuple[IncidentMember, ...]:
+    """The open members with a `release_at`, those of the earliest first."""
+    waiting = sa.select(members).where(members.c.release_at.is_not(None), members.c.left_at.is_(None))
+    in_order = waiting.order_by(members.c.release_at, members.c.check_id, members.c.kind)
+    return tuple(_member(row) for row in connection.execute(in_order).mappings())
 
 
 def _select(connection: Connection, condition: sa.ColumnElement[bool], limit: int | None = None) -> tuple[Incident, ...]:

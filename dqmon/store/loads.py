@@ -1,17 +1,18 @@
-"""dq_loads, dq_backlogs, dq_pipelines, dq_sources: what loading tools have left behind (INGESTION.md section 2)."""
+"""dq_loads: what loading tools have left behind of each load (INGESTION.md section 2)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import sqlalchemy as sa
 
-from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus
+from dqmon.core.check import PipelineRef
+from dqmon.core.load_record import LoadRecord, LoadStatus
 from dqmon.store import writes
 from dqmon.store.schema import Choice, Instant, JsonText, SafeText, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -28,6 +29,7 @@ loads = sa.Table(
     sa.Column("observed_at", Instant, nullable=False, comment="when the source was read"),
     sa.Column("kind", SafeText, nullable=False),
     sa.Column("raw_status", SafeText, comment="in the tool's own words"),
+    sa.Column("scheduled_for", Instant, comment="the fire of the schedule that the run is of"),
     sa.Column("started_at", Instant),
     sa.Column("finished_at", Instant),
     sa.Column("heartbeat_at", Instant),
@@ -41,33 +43,15 @@ loads = sa.Table(
     sa.Column("happened_at", Instant, nullable=False, comment="finished_at, else started_at, else when it was first observed"),
     sa.Index(None, "source", "pipeline", "happened_at"),
 )
+_IS_HALF_DONE = loads.c.status == sa.text(f"'{LoadStatus.PARTIAL}'")
+sa.Index("ix_dq_loads_half_done", loads.c.source, sqlite_where=_IS_HALF_DONE, postgresql_where=_IS_HALF_DONE)
 
-backlogs = sa.Table(
-    "dq_backlogs",
-    metadata,
-    sa.Column("source", SafeText, primary_key=True),
-    sa.Column("pipeline", SafeText, primary_key=True),
-    sa.Column("partition", SafeText, primary_key=True, comment="empty: the pipeline as a whole"),
-    sa.Column("pending", sa.BigInteger, nullable=False),
-    sa.Column("unit", SafeText, nullable=False, comment="messages, files or seconds"),
-    sa.Column("observed_at", Instant, nullable=False),
-    sa.Column("oldest_pending_at", Instant),
-)
+_MOST_PARTS = 200
+"""Pipelines of one compound statement; SQLite takes 500 parts."""
 
-pipelines = sa.Table(
-    "dq_pipelines",
-    metadata,
-    sa.Column("source", SafeText, primary_key=True),
-    sa.Column("pipeline", SafeText, primary_key=True),
-    sa.Column("first_seen_at", Instant, nullable=False, comment="when dqmon first knew of it"),
-)
 
-sources = sa.Table(
-    "dq_sources",
-    metadata,
-    sa.Column("source", SafeText, primary_key=True),
-    sa.Column("polled_at", Instant, nullable=False, comment="up to when its records have been read"),
-)
+Key: TypeAlias = tuple[str, str, int, str | None]
+"""Of a record among those of its source: pipeline, load_id, attempt, table."""
 
 
 def upsert(connection: Connection, records: Iterable[LoadRecord]) -> None:
@@ -86,44 +70,80 @@ def of_pipeline(connection: Connection, source: str, pipeline: str, since: datet
     return tuple(_load(row) for row in rows.mappings())
 
 
-def first_seen(connection: Connection, source: str, pipeline: str, at: datetime) -> datetime:
-    """When the pipeline was first seen: `at` when that is now, kept for ever; only then is anything written."""
-    mine = (pipelines.c.source == source) & (pipelines.c.pipeline == pipeline)
-    query = sa.select(pipelines.c.first_seen_at).where(mine)
-    kept: datetime | None = connection.scalar(query)
-    if kept is None:
-        writes.insert_new(connection, pipelines, [{"source": source, "pipeline": pipeline, "first_seen_at": at}])
-        kept = connection.execute(query).scalar_one()
-    return kept
+def kept(connection: Connection, records: Collection[LoadRecord]) -> dict[Key, LoadRecord]:
+    """What is kept of those records, by key; of one source."""
+    wanted = sorted({_id(record) for record in records})
+    keys = sa.tuple_(loads.c.source, loads.c.pipeline, loads.c.load_id, loads.c.attempt, loads.c.table)
+    found: dict[Key, LoadRecord] = {}
+    for part in writes.chunks(wanted):
+        for row in connection.execute(sa.select(loads).where(keys.in_(part))).mappings():
+            record = _load(row)
+            found[key_of(record)] = record
+    return found
 
 
-def upsert_backlogs(connection: Connection, found: Iterable[Backlog]) -> None:
-    """Keeps the newest backlog of each (source, pipeline, partition)."""
-    rows = [{c.name: getattr(backlog, c.name) for c in backlogs.c} | {"partition": backlog.partition or ""} for backlog in found]
-    writes.upsert(connection, backlogs, rows, newest="observed_at")
+def of_load(connection: Connection, source: str, pipeline: str, load_id: str) -> tuple[LoadRecord, ...]:
+    """The records of one load, of all its attempts and tables, by attempt and table."""
+    x = loads.c
+    mine = (x.source == source) & (x.pipeline == pipeline) & (x.load_id == load_id)
+    return tuple(_load(row) for row in connection.execute(sa.select(loads).where(mine).order_by(x.attempt, x.table)).mappings())
 
 
-def backlogs_of(connection: Connection, source: str, pipeline: str) -> tuple[Backlog, ...]:
-    """The newest backlogs of the pipeline, by partition."""
-    mine = (backlogs.c.source == source) & (backlogs.c.pipeline == pipeline)
-    rows = connection.execute(sa.select(backlogs).where(mine).order_by(backlogs.c.partition)).mappings()
-    return tuple(Backlog(**dict(row) | {"partition": row["partition"] or None}) for row in rows)
+def running(connection: Connection, source: str, pipeline: str, since: datetime) -> tuple[LoadRecord, ...]:
+    """The pipeline's loads as a whole that have run from `since` or later until now, the newest last."""
+    x = loads.c
+    mine = (x.source == source) & (x.pipeline == pipeline) & (x.happened_at >= since)
+    open_ones = sa.select(loads).where(mine, x.status == LoadStatus.RUNNING, x.table == "").order_by(x.happened_at, x.load_id)
+    return tuple(_load(row) for row in connection.execute(open_ones).mappings())
 
 
-def last_poll(connection: Connection, source: str) -> datetime | None:
-    """Up to when the source's records have been read; None before the first time."""
-    return connection.scalar(sa.select(sources.c.polled_at).where(sources.c.source == source))
+def half_done(connection: Connection, source: str) -> tuple[LoadRecord, ...]:
+    """The source's loads that are PARTIAL, by pipeline and load."""
+    x = loads.c
+    mine = sa.select(loads).where(x.source == source, _IS_HALF_DONE).order_by(x.pipeline, x.load_id, x.attempt, x.table)
+    return tuple(_load(row) for row in connection.execute(mine).mappings())
 
 
-def polled(connection: Connection, source: str, at: datetime) -> None:
-    """The source's records have been read up to `at`; an earlier time than the kept one changes nothing."""
-    writes.upsert(connection, sources, [{"source": source, "polled_at": at}], newest="polled_at")
+def newest(
+    connection: Connection, wanted: Collection[PipelineRef], limit: int, since: datetime, *, whole: bool
+) -> dict[PipelineRef, tuple[LoadRecord, ...]]:
+    """The newest `limit` records of each pipeline, the newest last, that happened at or after `since`; every pipeline is in the answer.
+
+    whole: of loads as a whole; else successful ones alone, with what they did to each table.
+    """
+    found: dict[PipelineRef, list[LoadRecord]] = {ref: [] for ref in sorted(wanted, key=str)}
+    x, listed = loads.c, list(found)
+    for start in range(0, len(listed), _MOST_PARTS):
+        parts = [
+            sa.select(loads)
+            .where(x.source == ref.source, x.pipeline == ref.pipeline, x.happened_at >= since)
+            .where(x.table == "" if whole else (x.status == LoadStatus.SUCCEEDED))
+            .order_by(x.happened_at.desc())
+            .limit(limit)
+            .subquery()
+            for ref in listed[start : start + _MOST_PARTS]
+        ]
+        for row in connection.execute(sa.union_all(*(sa.select(part) for part in parts))).mappings():
+            found[PipelineRef(row["source"], row["pipeline"])].append(_load(row))
+    return {ref: tuple(sorted(records, key=_happened)) for ref, records in found.items()}
+
+
+def key_of(record: LoadRecord) -> Key:
+    """What tells the records of a source apart."""
+    return (record.pipeline, record.load_id, record.attempt, record.table)
+
+
+def _id(record: LoadRecord) -> tuple[str, str, str, int, str]:
+    return (record.source, record.pipeline, record.load_id, record.attempt, record.table or "")
+
+
+def _happened(record: LoadRecord) -> datetime:
+    return record.finished_at or record.started_at or record.observed_at
 
 
 def _row(record: LoadRecord) -> dict[str, object]:
-    happened_at = record.finished_at or record.started_at or record.observed_at
     row = {column.name: getattr(record, column.name) for column in loads.c if column.name != "happened_at"}
-    return row | {"table": record.table or "", "happened_at": happened_at}
+    return row | {"table": record.table or "", "happened_at": _happened(record)}
 
 
 def _load(row: sa.RowMapping) -> LoadRecord:

@@ -24,13 +24,14 @@ from dqmon.store.schema import Choice, Instant, SafeText, TextTuple, big_id, met
 from dqmon.store.writes import Row, chunks, one_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.engine import Connection
 
     from dqmon.core.measurement import Measurement, MetricRequest, Partition, Segment
     from dqmon.core.metric import Metric, Value
     from dqmon.core.table import TableRef
+    from dqmon.store.feedback import Alerted
 
 measurements = sa.Table(
     "dq_measurements",
@@ -100,9 +101,12 @@ def history_key(request: MetricRequest, segment: Segment, check_id: str) -> Hist
     return HistoryKey(series(request), safe_text(segment_key(segment)), check_id)
 
 
-def add(connection: Connection, run_id: str, measured: Sequence[Measurement], *, scheduled_at: datetime, is_ad_hoc: bool = False) -> None:
+def add(
+    connection: Connection, run_id: str, measured: Sequence[Measurement], *, scheduled_at: datetime | None, is_ad_hoc: bool = False
+) -> None:
     """Adds the measurements of one run, in few statements.
 
+    `scheduled_at` is its slot; None for partitions of the past, of which each had its slot when it ended.
     Measuring the same thing again (series, segment and partition; without partition the same `scheduled_at`) adds a
     row with version + 1 and takes `is_current` from the older ones. A failure never does that: it says nothing of the
     data, so that the last value stays current. Rows of ad-hoc runs are never current.
@@ -132,21 +136,21 @@ def history(
     keys: Collection[HistoryKey],
     before: datetime,
     since: datetime | None = None,
-    incidents: Mapping[str, Sequence[tuple[datetime, datetime | None]]] | None = None,
+    alerted: Alerted | None = None,
 ) -> dict[HistoryKey, tuple[Point, ...]]:
     """The points of many series in one statement, oldest first; every key is in the answer.
 
-    Points are current values with since <= described_at < before, the newest POINTS of each series. `incidents` are the
-    spans in which each check's data alert fired (`alerts.firing_spans`): a point whose slot lay in one is `is_excluded`.
+    Points are current values with since <= described_at < before, the newest POINTS of each series. `alerted` has
+    the spans in which each check's data alert fired: a point whose slot lay in one is `is_excluded`, and `is_real` in a real one.
     """
     found: dict[tuple[str, str], list[tuple[datetime, float, str | None, datetime]]] = defaultdict(list)
     for part in chunks(sorted({key.series for key in keys})):
         for name, segment, at, value, text, slot in connection.execute(_points(part, before, since or _EVER)):
             found[name, segment].append((at, value, text, slot))
-    spans = incidents or {}
+    spans, real = (alerted.spans, alerted.real) if alerted else ({}, {})
     return {
         key: tuple(
-            Point(at, value, _is_inside(slot, spans.get(key.check_id, ())), text)
+            Point(at, value, is_inside(slot, spans.get(key.check_id, ())), text, is_inside(slot, real.get(key.check_id, ())))
             for at, value, text, slot in sorted(found[key.series, key.segment], key=itemgetter(0))
         )
         for key in keys
@@ -204,9 +208,10 @@ def _versions(connection: Connection, rows: Sequence[Row], *, is_ad_hoc: bool) -
     return known
 
 
-def _row(measured: Measurement, run_id: str, scheduled_at: datetime) -> Row:
+def _row(measured: Measurement, run_id: str, scheduled_at: datetime | None) -> Row:
     request, failure = measured.request, measured.failure
     partition = request.partition
+    slot = scheduled_at or (partition and partition.end) or measured.measured_at
     value, text = _number_and_text(measured.value)
     return _about(request) | {
         "run_id": run_id,
@@ -216,12 +221,12 @@ def _row(measured: Measurement, run_id: str, scheduled_at: datetime) -> Row:
         "partition_start": partition.start if partition else None,
         "partition_end": partition.end if partition else None,
         "partition": partition.key if partition else "",
-        "described_at": ((partition and partition.start) or scheduled_at).astimezone(UTC),
+        "described_at": ((partition and partition.start) or slot).astimezone(UTC),
         "value": value,
         "value_text": text,
         "failure": failure.kind if failure else None,
         "failure_message": failure.message if failure else None,
-        "scheduled_at": scheduled_at,
+        "scheduled_at": slot,
         "measured_at": measured.measured_at,
         "duration_s": measured.duration_s,
         "proof": measured.proof,
@@ -280,5 +285,6 @@ def _grain(partition: Partition) -> int | None:
     return sum(length > grain * 1.1 for grain in _GRAINS)
 
 
-def _is_inside(at: datetime, spans: Sequence[tuple[datetime, datetime | None]]) -> bool:
+def is_inside(at: datetime, spans: Sequence[tuple[datetime, datetime | None]]) -> bool:
+    """True when `at` lies in one of the half-open spans, of which the last may still go on."""
     return any(start <= at and (end is None or at < end) for start, end in spans)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from dqmon.store.measurements import measurements, series
+from dqmon.store.schema import Instant
 from dqmon.store.writes import chunks
 
 if TYPE_CHECKING:
@@ -52,6 +53,36 @@ def recall(connection: Connection, proofs: Mapping[MetricRequest, str]) -> dict[
                 if row.failure is None and row.proof == proofs[request]:
                     found[request].append(kept)
     return {request: tuple(kept) for request, kept in found.items() if kept}
+
+
+def segments(connection: Connection, name: str) -> tuple[str, ...]:
+    """The stored texts of the segments of which the series has current values, sorted."""
+    m = measurements.c
+    found = sa.select(m.segment).where(m.series == name, m.is_current, m.value.is_not(None)).distinct().order_by(m.segment)
+    return tuple(connection.scalars(found))
+
+
+def measured(connection: Connection, requests: Collection[MetricRequest]) -> frozenset[MetricRequest]:
+    """Those of the requests that have a current measurement, of whatever segment; also one that found nothing to measure."""
+    m = measurements.c
+    by_key = {(series(request), request.partition.key if request.partition else ""): request for request in requests}
+    found: set[MetricRequest] = set()
+    for part in chunks(sorted({key for key, _ in by_key})):
+        rows = connection.execute(sa.select(m.series, m.partition).where(m.series.in_(part), m.is_current).distinct())
+        found.update(by_key[row.series, row.partition] for row in rows if (row.series, row.partition) in by_key)
+    return frozenset(found)
+
+
+def first_values(connection: Connection, names: Collection[str]) -> dict[str, datetime]:
+    """The earliest time of which each series has a current value; series without one are left out."""
+    m = measurements.c
+    found: dict[str, datetime] = {}
+    for part in chunks(sorted(set(names))):
+        first = sa.select(m.series, sa.func.min(m.described_at, type_=Instant)).where(
+            m.series.in_(part), m.is_current, m.value.is_not(None)
+        )
+        found.update((name, at) for name, at in connection.execute(first.group_by(m.series)))
+    return found
 
 
 def durations(connection: Connection, requests: Collection[MetricRequest]) -> dict[MetricRequest, float]:

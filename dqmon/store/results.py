@@ -146,6 +146,21 @@ def latest(connection: Connection, check_ids: Collection[str], *, include_ad_hoc
     return {check_id: _newest_run(records) for check_id, records in found.items()}
 
 
+def measured(connection: Connection, check_ids: Collection[str], verdict: Verdict | None = None) -> dict[str, datetime]:
+    """When each check was measured for its newest slot (with that `verdict`); checks without one and ad-hoc runs are left out."""
+    r = results.c
+    found: dict[str, datetime] = {}
+    for part in chunks(sorted(set(check_ids))):
+        wanted = sa.values(sa.column("check_id", SafeText), name="wanted").data([(check_id,) for check_id in part]).cte()
+        of_check = sa.select(r.measured_at).where(r.check_id == wanted.c.check_id, ~r.is_ad_hoc)
+        if verdict is not None:
+            of_check = of_check.where(r.verdict == verdict)
+        newest = of_check.order_by(r.scheduled_at.desc(), r.measured_at.desc()).limit(1).scalar_subquery()
+        rows = connection.execute(sa.select(wanted.c.check_id, sa.type_coerce(newest, Instant)))
+        found |= {check_id: at for check_id, at in rows if at is not None}
+    return found
+
+
 def recent(connection: Connection, check_id: str, limit: int) -> tuple[ResultRecord, ...]:
     """The newest current results of the check, newest first."""
     r = results.c
@@ -168,6 +183,12 @@ def since(connection: Connection, slot: datetime) -> tuple[ResultRecord, ...]:
     """The results of all slots after `slot`, by slot, check, partition and segment; ad-hoc runs are left out."""
     r = results.c
     return _select(connection, (r.scheduled_at > slot) & ~r.is_ad_hoc, [r.scheduled_at, r.check_id, r.partition, r.segment], None)
+
+
+def of_revisions(connection: Connection, after: int, last: int) -> tuple[ResultRecord, ...]:
+    """The current results that commits after `after`, up to `last`, wrote last, in their order; ad-hoc runs are left out."""
+    r = results.c
+    return _select(connection, (r.revision > after) & (r.revision <= last) & r.is_current, [r.revision, r.id], None)
 
 
 def by_id(connection: Connection, result_id: str) -> ResultRecord | None:

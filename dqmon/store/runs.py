@@ -18,7 +18,7 @@ runs = sa.Table(
     "dq_runs",
     metadata,
     sa.Column("run_id", SafeText, primary_key=True),
-    sa.Column("kind", SafeText, nullable=False, comment="check: by hand; scheduled: by the daemon"),
+    sa.Column("kind", SafeText, nullable=False, comment="check: by hand; scheduled: by the daemon; backfill: past partitions, by hand"),
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("finished_at", Instant, comment="NULL while running, and for ever when the run was killed"),
     sa.Column("is_ad_hoc", sa.Boolean, nullable=False),
@@ -30,7 +30,7 @@ runs = sa.Table(
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A row of `dq_runs`; `kind` is check or scheduled, `statements` and `exit_code` are None until it finished."""
+    """A row of `dq_runs`; `kind` is check, scheduled or backfill, `statements` and `exit_code` are None until it finished."""
 
     run_id: str
     kind: str

@@ -160,6 +160,20 @@ def reclaim(connection: Connection, epoch: int, held: Collection[tuple[str, str]
     return tuple(sorted(check_id for check_id, _ in give_back(connection, lost)))
 
 
+def hasten(connection: Connection, check_ids: Collection[str], now: datetime) -> None:
+    """Makes the checks due at `now` that are due later. Those in progress or without a schedule stay as they are.
+
+    Needs no epoch: a slot that was drawn in is claimed like any other, and the check goes on with the next of its schedule.
+    """
+    for part in _of_checks(check_ids):
+        connection.execute(sa.update(slots).where(part, *_is_later(now)).values(next_due_at=now))
+
+
+def can_hasten(connection: Connection, check_ids: Collection[str], now: datetime) -> bool:
+    """True when `hasten` would change something."""
+    return any(connection.scalar(sa.select(slots.c.check_id).where(part, *_is_later(now)).limit(1)) for part in _of_checks(check_ids))
+
+
 def next_due_at(connection: Connection) -> datetime | None:
     """The earliest slot that nobody has claimed; None without any."""
     found: datetime | None = connection.execute(
@@ -177,6 +191,15 @@ def overdue(connection: Connection, before: datetime) -> frozenset[str]:
     """The checks whose slot was due before that time and that nobody has taken."""
     waiting = sa.select(slots.c.check_id).where(slots.c.slot_at.is_(None), slots.c.next_due_at < before)
     return frozenset(connection.scalars(waiting))
+
+
+def _of_checks(check_ids: Collection[str]) -> list[sa.ColumnElement[bool]]:
+    ids = sorted(check_ids)
+    return [slots.c.check_id.in_(ids[start : start + _CHUNK]) for start in range(0, len(ids), _CHUNK)]
+
+
+def _is_later(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return slots.c.slot_at.is_(None), slots.c.next_due_at > now
 
 
 def _end(connection: Connection, attempts: Iterable[tuple[str, str]], values: Mapping[str, Any]) -> frozenset[tuple[str, str]]:

@@ -42,7 +42,7 @@ def upsert(connection: Connection, table: sa.Table, rows: Sequence[Row], newest:
     statement = _insert(connection, table)
     keys = [column.name for column in table.primary_key]
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    where = table.c[newest] <= statement.excluded[newest] if newest else None
+    where = table.c[newest].is_(None) | (table.c[newest] <= statement.excluded[newest]) if newest else None
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed, where=where), rows)
 
 

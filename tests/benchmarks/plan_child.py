@@ -16,7 +16,7 @@ from dqmon.__main__ import main  # its import sets the garbage collector as the 
 from dqmon.app import App
 from dqmon.config.project import load_project
 from dqmon.core.selector import Selector
-from dqmon.engine.judge import Task, asked_by
+from dqmon.engine.asked import Task, asked_by
 from dqmon.engine.means import Means
 from dqmon.engine.planning import compile_with, look_up, scans
 

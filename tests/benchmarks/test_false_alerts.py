@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dqmon.core.history import Band, History, Point
-from dqmon.detectors.seasonal import Seasonal
+from dqmon.detectors.auto import Auto
 
 BUDGET = 2
 MOST = 2.5
@@ -54,7 +54,7 @@ def weekly_series(seed: int) -> np.ndarray:
 
 
 def score(series: int) -> Score:
-    detector = Seasonal({"false_alerts_per_year": BUDGET})
+    detector = Auto({"false_alerts_per_year": BUDGET})
     judged = false_alerts = found = 0
     for seed in range(series):
         points: list[Point] = []

@@ -16,8 +16,9 @@ from typing import Any
 import duckdb
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
+from random_tables import tried
 
 from dqmon.core.measurement import MetricRequest
 from dqmon.core.registry import Registry
@@ -234,17 +235,13 @@ def close(value: Any) -> Any:
     return pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("how", [{}, {"where": "i > 0"}, {"segment_by": ("s",)}], ids=["all", "filter", "segments"])
 def test_merged_values_are_those_of_the_full_scan(request: pytest.FixtureRequest, make: Callable[[], Pieced], how: dict[str, Any]) -> None:
     seen = {"merged": 0, "apart": 0}
     is_slow = any(kind in request.node.name for kind in ("delta", "iceberg"))
 
-    @settings(
-        max_examples=3 if is_slow else 6,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
-    )
+    @tried(3 if is_slow else 6, phases=(Phase.generate,))
     @given(STEPS)
     def prove(steps: list[tuple[int, list[tuple[Any, ...]] | None]]) -> None:
         table, memory, present = make(), Memory(), set[int]()

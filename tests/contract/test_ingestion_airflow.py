@@ -107,14 +107,14 @@ def test_the_recorded_runs(server):
         datetime(2026, 11, 20, 13, 9, 4, 510160, UTC),
     )
     assert (first.cursor, first.raw_status) == ("2026-11-20T00:00:00Z", "success")
-    assert first.extra == {"run_type": "scheduled", "scheduled_for": "2026-11-20T13:00:00Z"}
+    assert (first.extra, first.scheduled_for) == ({"run_type": "scheduled"}, datetime(2026, 11, 20, 13, tzinfo=UTC))
     assert last.finished_at is None
     assert {r.headers["Authorization"] for r in server.requests} == {"Bearer jwt_77aa"}
 
 
 def test_a_manual_run_without_logical_date_is_known_by_run_after(server):
     manual = next(r for r in source(server).loads(SINCE, NOW) if r.load_id == MANUAL)
-    assert manual.extra["scheduled_for"] == "2026-11-20T13:08:51.290039Z"
+    assert manual.scheduled_for == datetime(2026, 11, 20, 13, 8, 51, 290039, UTC)
 
 
 def test_the_error_is_the_exception_in_the_log_of_the_failed_task(server):

@@ -128,6 +128,11 @@ def test_a_large_answer_is_refused_with_memory_flat(server, said, expected, monk
     assert server.sent < 50 * 1024**2, "the answer was read to its end"
 
 
+def test_what_is_not_kept_of_an_object_never_piles_up(server):
+    server.add("/x", {"nodes": [{"id": 1, "code": "select"}, {"id": 2}]})
+    assert client(server).get("/x", slim=lambda found: {k: v for k, v in found.items() if k != "code"}) == {"nodes": [{"id": 1}, {"id": 2}]}
+
+
 def test_the_limit_itself_is_taken(server):
     server.add("/x", Said(200, b'"' + b"a" * (1024**2 - 2) + b'"'))
     assert len(client(server).get("/x")) == 1024**2 - 2

@@ -102,7 +102,7 @@ def test_recorded_runs(replay):
     assert done.finished_at == datetime(2026, 11, 20, 13, 7, 21, 678751, UTC)
     assert failed.error == "Flow run encountered an exception: RuntimeError: relation raw.customers does not exist"
     assert (killed.started_at, killed.rows) == (datetime(2026, 11, 20, 13, 7, 33, 413385, UTC), None)
-    assert late.extra == {"scheduled_for": "2026-11-20T13:19:29.262696Z"}
+    assert late.scheduled_for == datetime(2026, 11, 20, 13, 19, 29, 262696, UTC)
 
 
 def test_a_run_that_was_killed_long_ago_is_still_told_to_run(replay, server):
@@ -113,10 +113,10 @@ def test_a_run_that_was_killed_long_ago_is_still_told_to_run(replay, server):
 
 def test_a_planned_run_is_told_once_it_is_due(replay):
     late = [r for r in source(replay).loads(SINCE, datetime(2026, 11, 20, 15, 30, tzinfo=UTC)) if r.status is LoadStatus.QUEUED]
-    assert sorted((r.pipeline, r.extra["scheduled_for"]) for r in late) == [
-        ("ingest-orders/orders-hourly", "2026-11-20T14:00:00Z"),
-        ("ingest-orders/orders-hourly", "2026-11-20T15:00:00Z"),
-        ("ingest-slow/slow", "2026-11-20T13:19:29.262696Z"),
+    assert sorted((r.pipeline, r.scheduled_for) for r in late) == [
+        ("ingest-orders/orders-hourly", datetime(2026, 11, 20, 14, tzinfo=UTC)),
+        ("ingest-orders/orders-hourly", datetime(2026, 11, 20, 15, tzinfo=UTC)),
+        ("ingest-slow/slow", datetime(2026, 11, 20, 13, 19, 29, 262696, UTC)),
     ]
 
 

@@ -173,3 +173,30 @@ def test_hostile_check_ids_stay_what_they_are(c):
     claimed = advance(c, at(1))
     assert sorted(s.check_id for s in claimed) == sorted(ids)
     assert slots.finish(c, attempts(claimed)) == frozenset(attempts(claimed))
+
+
+def test_a_check_is_drawn_in_once_and_goes_on_with_its_schedule(c):
+    sync(c, plan("running@60", "later@60", "other@60", "due@1"))
+    held = advance(c, at(60), Claim(1, ("main",)))
+    slots.finish(c, [attempt for attempt in attempts(held) if attempt[0] != "running@60"])
+    before = rows(c)
+    wanted = ["running@60", "later@60", "due@1", "by.hand"]
+    assert slots.can_hasten(c, wanted, at(60.5))
+    slots.hasten(c, wanted, at(60.5))
+    assert not slots.can_hasten(c, wanted, at(60.5)), "what is due or runs is not drawn in again"
+    after = rows(c)
+    assert {name for name in after if after[name].next_due_at == at(60.5)} == {"later@60", "due@1"}
+    assert (after["running@60"], after["other@60"]) == (before["running@60"], before["other@60"])
+    slots.hasten(c, wanted, at(60.9))
+    assert rows(c) == after, "it is never put off"
+    assert {(s.check_id, s.slot_at) for s in advance(c, at(60.6))} == {("later@60", at(60.5)), ("due@1", at(60.5))}
+    assert rows(c)["later@60"].next_due_at == at(120)
+    assert not slots.can_hasten(c, [], at(0))
+    slots.hasten(c, [], at(0))
+
+
+def test_a_check_that_was_drawn_in_keeps_that_over_a_reload(c):
+    sync(c, plan("a@60"))
+    slots.hasten(c, ["a@60"], at(5))
+    sync(c, plan("a@60"), now=at(6))
+    assert [(s.check_id, s.slot_at) for s in advance(c, at(6))] == [("a@60", at(5))]

@@ -18,7 +18,7 @@ from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus
 from dqmon.core.result import ResultRecord
 from dqmon.core.verdict import Severity, Verdict
 from dqmon.errors import StoreError
-from dqmon.store import alerts, groups, incidents, loads, meta, results, runs
+from dqmon.store import alerts, backlogs, groups, incidents, loads, meta, pipelines, results, runs
 from dqmon.store.database import Database
 
 database, postgres_store = store_rows.database, store_rows.postgres_store
@@ -198,18 +198,18 @@ def test_pipelines_polls_backlogs_and_runs_are_kept(database: Database) -> None:
     waiting = Backlog("kafka", "orders", 5, "messages", T, partition=None, oldest_pending_at=T - HOUR)
     run = runs.Run("r1", "scheduled", T)
     with database.write() as connection:
-        assert loads.first_seen(connection, "raw", "orders", T) == T
-        assert loads.first_seen(connection, "raw", "orders", T + DAY) == T
-        assert loads.last_poll(connection, "raw") is None
-        loads.polled(connection, "raw", T)
-        loads.polled(connection, "raw", T - DAY)
-        loads.upsert_backlogs(connection, [waiting, replace(waiting, partition="0")])
+        assert pipelines.first_seen(connection, "raw", "orders", T) == T
+        assert pipelines.first_seen(connection, "raw", "orders", T + DAY) == T
+        assert pipelines.last_poll(connection, "raw") is None
+        pipelines.polled(connection, "raw", T)
+        pipelines.polled(connection, "raw", T - DAY)
+        backlogs.keep(connection, [waiting, replace(waiting, partition="0")])
         runs.save(connection, run)
         runs.save(connection, replace(run, finished_at=T + HOUR, statements=4))
     with database.read() as connection:
-        assert loads.first_seen(connection, "raw", "orders", T + DAY) == T, "reading it needs no write"
-        assert loads.last_poll(connection, "raw") == T
-        assert loads.backlogs_of(connection, "kafka", "orders") == (waiting, replace(waiting, partition="0"))
+        assert pipelines.first_seen(connection, "raw", "orders", T + DAY) == T, "reading it needs no write"
+        assert pipelines.last_poll(connection, "raw") == T
+        assert backlogs.of_pipeline(connection, "kafka", "orders") == (waiting, replace(waiting, partition="0"))
         assert runs.get(connection, "r1") == replace(run, finished_at=T + HOUR, statements=4)
         assert runs.get(connection, "r2") is None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import store_rows
@@ -20,6 +20,7 @@ from dqmon.store.database import Database
 database, postgres_store = store_rows.database, store_rows.postgres_store
 
 
+MINUTE = timedelta(minutes=1)
 KEY = AlertKey("shop.orders.row_count", AlertKind.DATA)
 
 
@@ -35,12 +36,42 @@ def test_events_are_taken_once_oldest_first(database: Database) -> None:
         assert alerts.events_of(connection, KEY.check_id, 2) == (said[4], said[3])
 
 
+def test_held_events_come_out_when_their_time_has_come_after_those_that_never_were(database: Database) -> None:
+    other = AlertKey(KEY.check_id, AlertKind.ERROR)
+    said = [AlertEvent(key, EventKind.FIRED, Severity.ERROR, T, T, f"reason {n}") for n, key in enumerate((KEY, other, KEY))]
+    with database.write() as connection:
+        first, second, third = alerts.add_events(connection, said)
+        assert alerts.held_until(connection) is None
+        alerts.hold(connection, [first], T + HOUR)
+        alerts.hold(connection, [second], T + HOUR + MINUTE)
+        alerts.hold(connection, [], T)
+    with database.read() as connection:
+
+        def ready(at: datetime | None, limit: int = 9) -> list[int]:
+            return [id_ for id_, _ in alerts.unused_events(connection, limit, at)]
+
+        assert ready(T + HOUR - MINUTE) == [third]
+        assert ready(T + HOUR) == [first, third]
+        assert ready(T + HOUR, 1) == [third], "what was held must not keep new events out of a batch"
+        assert ready(None) == ready(T + DAY) == [first, second, third]
+        assert ready(T) == [first, second, third], "nothing is held for an hour: a clock was set back"
+        assert [id_ for id_, _ in alerts.unused_of(connection, {KEY})] == [first, third]
+        assert alerts.unused_of(connection, set()) == ()
+        assert alerts.held_until(connection) == T + HOUR
+    with database.write() as connection:
+        alerts.mark_used(connection, [first], T)
+    with database.read() as connection:
+        assert alerts.held_until(connection) == T + HOUR + MINUTE
+        assert [id_ for id_, _ in alerts.unused_of(connection, {KEY})] == [third]
+
+
 def test_open_alerts_are_those_firing_and_recovering(database: Database) -> None:
     made = [Alert(AlertKey(state, AlertKind.DATA), state=state) for state in AlertState]
     with database.write() as connection:
         alerts.save(connection, made)
     with database.read() as connection:
         assert {alert.state for alert in alerts.open_alerts(connection)} == {AlertState.FIRING, AlertState.RECOVERING}
+        assert alerts.open_checks(connection) == {"firing", "recovering"}
 
 
 def test_incidents_are_found_by_prefix_state_and_check(database: Database) -> None:
@@ -63,6 +94,21 @@ def test_incidents_are_found_by_prefix_state_and_check(database: Database) -> No
         assert incidents.get(connection, "zz") is None
         with pytest.raises(UsageError, match=r"'ab'.*ab2"):
             incidents.get(connection, "ab")
+
+
+def test_members_to_release_are_the_open_ones_with_a_time_the_earliest_first(database: Database) -> None:
+    keys = [AlertKey(f"c{n}", AlertKind.DATA) for n in range(4)]
+    told = IncidentMember(keys[0], "main:shop.orders", Severity.ERROR, T, T)
+    late, early, gone = (
+        replace(told, key=key, caused_by="c0", release_at=at, left_at=left)
+        for key, at, left in ((keys[1], T + DAY, None), (keys[2], T + HOUR, None), (keys[3], T, T + HOUR))
+    )
+    made = Incident("i1", IncidentState.OPEN, keys[0], Severity.ERROR, T, {m.key: m for m in (told, late, early, gone)})
+    with database.write() as connection:
+        incidents.save(connection, [made])
+    with database.read() as connection:
+        assert incidents.get(connection, "i1") == made
+        assert incidents.to_release(connection) == (early, late)
 
 
 def test_groups_are_found_by_due_time_and_incident(database: Database) -> None:

@@ -18,6 +18,7 @@ from dqmon.core.table import Column, TypeGroup
 from dqmon.core.verdict import Severity
 from dqmon.store import alerts, measurements
 from dqmon.store.database import Database
+from dqmon.store.feedback import Alerted
 
 database, postgres_store = store_rows.database, store_rows.postgres_store
 
@@ -154,7 +155,7 @@ def test_points_of_slots_in_which_the_check_fired_are_excluded(database: Databas
     with database.read() as connection:
         spans = alerts.firing_spans(connection, ["check", "another"])
     assert spans == {"check": ((T + HOUR, T + 3 * HOUR), (T + 4 * HOUR, None))}
-    found = points(database, MetricRequest(ORDERS, Rows()), T + DAY, incidents=spans)
+    found = points(database, MetricRequest(ORDERS, Rows()), T + DAY, alerted=Alerted(spans))
     assert [point.value for point in found if point.is_excluded] == [1, 2, 4, 5]
 
 

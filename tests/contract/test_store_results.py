@@ -41,6 +41,17 @@ def test_ad_hoc_results_may_repeat_a_slot_and_are_shown_on_request_only(database
         assert results.recent(connection, scheduled.check_id, 10) == (scheduled, earlier)
 
 
+def test_when_checks_were_measured_last_and_last_as_good(database: Database) -> None:
+    good, bad = result(T, check_id="a"), result(T + HOUR, check_id="a", verdict=Verdict.FAIL)
+    late = result(T - HOUR, check_id="b", measured_at=T + DAY)
+    ad_hoc = result(T + DAY, check_id="b", is_ad_hoc=True)
+    add_results(database, good, bad, late, ad_hoc, result(check_id="never asked"), result(check_id="bad", verdict=Verdict.FAIL))
+    with database.read() as connection:
+        assert results.measured(connection, ["a", "b", "none"]) == {"a": bad.measured_at, "b": late.measured_at}
+        assert results.measured(connection, ["a", "b", "bad"], Verdict.PASS) == {"a": good.measured_at, "b": late.measured_at}
+        assert results.measured(connection, []) == {}
+
+
 def test_an_ad_hoc_result_does_not_take_the_slot(database: Database) -> None:
     ad_hoc, scheduled = result(is_ad_hoc=True), result()
     assert add_results(database, ad_hoc, scheduled) == (ad_hoc, scheduled)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_tables import tried
 
 from dqmon.core.measurement import MetricRequest, Partition
 from dqmon.core.metric_kinds import OtherTable
@@ -105,9 +106,10 @@ def literal(value):
     return "null" if value is None else str(value) if isinstance(value, int | Decimal) else f"'{value}'"
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("has_segments", [False, True])
 @pytest.mark.parametrize("has_partitions", [False, True])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(15)
 @given(rows=ROWS)
 def test_groups_equal_the_reference(lab, has_segments, has_partitions, rows):
     lab.run(

@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from random_tables import tried
 
 from dqmon.core.measurement import MetricRequest, Partition
 from dqmon.engine.means import Means
@@ -155,6 +156,7 @@ COLUMNAR_WAYS = {
 """What each way of DuckDB's must have answered for at least once."""
 
 
+@pytest.mark.random
 @pytest.mark.parametrize(
     ("where", "partitions", "distinct"),
     [
@@ -169,7 +171,7 @@ def test_all_ways_are_the_plain_statement(lab, where, partitions, distinct) -> N
     lab.run(table(lab))
     warehouse, used = Large(lab.warehouse, distinct), {way: set[str]() for way in WAYS}
 
-    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @tried(10)
     @given(ROWS, st.sets(st.sampled_from(METRICS), min_size=10, max_size=20), st.tuples(st.sampled_from(WAYS)))
     @example(TAME, METRICS, tuple(COLUMNAR_WAYS))
     @example(WILD, METRICS, tuple(COLUMNAR_WAYS))

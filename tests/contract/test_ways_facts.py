@@ -14,8 +14,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from random_tables import tried
 
 from dqmon.core.measurement import MetricRequest, Partition
 from dqmon.core.table import TableRef
@@ -29,7 +30,7 @@ from dqmon.sql.metrics.statistics import NullRatio
 from dqmon.warehouses.duckdb import Duckdb, DuckdbOptions
 
 AT = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
-QUICK = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = tried(15)
 
 
 def measured(warehouse: Any, requests: list[MetricRequest], ways: tuple[str, ...]) -> Measured:
@@ -107,6 +108,7 @@ def insert(lab: Any, rows: list[tuple[Any, ...]]) -> None:
                     raise
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("where", [None, "a > 1"])
 def test_constraints(lab, where) -> None:
     proved: set[str] = set()
@@ -219,6 +221,7 @@ def requests_of(metrics: list[Any], where: str | None, zone: str) -> list[Metric
     return [MetricRequest(TableRef("f", None, "main", "t"), metric, where, naive_timezone=zone) for metric in metrics]
 
 
+@pytest.mark.random
 @pytest.mark.parametrize(("where", "zone"), [(None, "America/New_York"), ("i > 0", "UTC")])
 def test_footers(files, where, zone) -> None:
     folder, warehouse = files

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from random_tables import tried
 from test_ways import Large, measured, sql, values
 
 from dqmon.core.measurement import MetricRequest, Partition
@@ -91,6 +92,7 @@ def ways_taken(found: Any) -> dict[Any, str | None]:
     return {metric: way and next(name for words, name in WORDS.items() if way.startswith(words)) for metric, way in said.items()}
 
 
+@pytest.mark.random
 @pytest.mark.parametrize(
     ("where", "partitions", "collisions"),
     [(None, (None,), False), (None, (None,), True), ("i > 0", PARTITIONS[:1], False), ("n < 2", PARTITIONS, False)],
@@ -104,7 +106,7 @@ def test_all_ways_to_copies_are_the_grouping(lab, where, partitions, collisions,
     make(lab)
     used: set[str | None] = set()
 
-    @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @tried(8)
     @given(st.lists(ROW, max_size=12), st.booleans())
     @example(DENSE, False)
     @example([DENSE[0], GAP, DENSE[0]], False)

@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 
+from dqmon.core.lineage import kind_of
 from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
 from dqmon.core.options import SourceOptions
+from dqmon.core.protocols import Lineaged
+from dqmon.core.table import split_dataset
 
 KINDS = {"load", "backfill", "reset", "refresh", "schema"}
-UNITS = {"messages", "files", "seconds"}
+UNITS = {"messages", "files", "bytes", "seconds"}
 KNOWN = {"success", "failures", "running", "duration", "rows", "schema", "cursor", "rejects", "orphans", "backlog", "schedule", "heartbeat"}
 TEXTS = ("raw_status", "schema_version", "cursor", "error", "table")
 NUMBERS = ("rows", "rows_rejected")
@@ -38,6 +41,8 @@ def check_source(source, since, until):
     _check_window(source, records, since, until)
     for waiting in source.backlog(until):
         _check_backlog(source, waiting, until)
+    if isinstance(source, Lineaged):
+        _check_lineage(source)
     return records
 
 
@@ -105,6 +110,21 @@ def _check_window(source, records, since, until):
 
 def _is_open(record):
     return record.finished_at is None
+
+
+def _check_lineage(source):
+    """Nodes are named as in `core.lineage`, nothing is made from itself or from an exposure, and the tool says the same when asked again."""
+    found = source.lineage()
+    assert source.lineage() == found
+    for edge in found.edges:
+        assert edge.child != edge.parent, f"{edge.child} is made from itself"
+        assert kind_of(edge.parent) != "exposure", f"{edge.child} is made from an exposure"
+    for node in found.nodes:
+        if kind_of(node) == "dataset":
+            assert split_dataset(node.partition(":")[2]), f"{node!r} is no table"
+        else:
+            assert all(node.partition("/")), f"{node!r} is neither source/pipeline nor an exposure"
+    assert all(node == exposure.node for node, exposure in found.exposures.items())
 
 
 def _check_backlog(source, waiting, at):

@@ -17,9 +17,10 @@ import duckdb
 import psycopg
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from random_tables import tried
 
 from dqmon.checks.base.row_search import Found, Rows, follow, search_rows
 from dqmon.core.measurement import MetricRequest
@@ -185,10 +186,11 @@ def edited(draw: st.DrawFn) -> tuple[list[Row], list[Row]]:
     return rows, draw(st.permutations(other + draw(st.lists(one_row, max_size=2))))
 
 
+@pytest.mark.random
 @pytest.mark.parametrize(
     "pair", [("duckdb", "postgres"), ("sqlite", "duckdb"), ("postgres", "sqlite"), ("postgres", "postgres")], ids="-".join
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(30)
 @given(tables=edited(), key=st.sampled_from([("id",), ("part",), ("id", "part"), ("day",), ("made",)]))
 def test_random_tables_differ_by_as_many_rows_as_a_loop_finds(
     places: dict[str, Place], pair: tuple[str, str], tables: tuple[list[Row], list[Row]], key: tuple[str, ...]

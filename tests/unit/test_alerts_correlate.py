@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dqmon.alerts.book import Rules, Scene
 from dqmon.alerts.correlate import acknowledge, close_by_hand, correlate
 from dqmon.alerts.group import dedup_key
+from dqmon.alerts.inhibit import Place
 from dqmon.core.alert import Alert, AlertEvent, AlertKey, AlertKind, AlertState, EventKind
 from dqmon.core.incident import IncidentState
 from dqmon.core.lineage import Lineage
@@ -33,10 +35,12 @@ def event(name, kind=EventKind.FIRED, minutes=0, slot=None, severity=Severity.WA
 
 
 def step(events, before=(), *, lineage=LINEAGE, alerts=None, within_s=3600.0):
-    """All incidents after the events; the subject of an alert `clean.rows` is `clean`. Ids are i1, i2, …"""
+    """All incidents after the events; the node of an alert `clean.rows` is `clean`, its dimension validity. Ids are i1, i2, …"""
     numbers = itertools.count(len(before) + 1)
-    subjects = {e.key: e.key.check_id.rsplit(".", 1)[0] for e in events}
-    changed = correlate(events, alerts or {}, subjects, before, lineage, T0 + timedelta(days=1), within_s, lambda: f"i{next(numbers)}")
+    keys = {e.key for e in events} | {m.key for i in before for m in i.members.values()}
+    scene = Scene(alerts or {}, {key: Place(key.check_id.rsplit(".", 1)[0], "validity") for key in keys})
+    rules = Rules(lineage, within_s, lambda: f"i{next(numbers)}")
+    changed = correlate(events, scene, before, rules, T0 + timedelta(days=1))
     return {i.id: i for i in before} | {i.id: i for i in changed}
 
 
@@ -124,9 +128,10 @@ def test_a_member_whose_alert_is_not_open_any_more_leaves_without_an_event():
 
 def test_nothing_to_do_changes_nothing():
     incidents = tuple(step([event("orders.a")]).values())
-    assert correlate((), {}, {}, incidents, LINEAGE, T0, 3600, str) == ()
+    rules = Rules(LINEAGE, 3600, str)
+    assert correlate((), Scene(), incidents, rules, T0) == ()
     gone = [event("never.seen", EventKind.RESOLVED), event("never.seen", EventKind.CHANGED)]
-    assert correlate(gone, {}, {}, incidents, LINEAGE, T0, 3600, str) == ()
+    assert correlate(gone, Scene(), incidents, rules, T0) == ()
 
 
 def test_a_second_fired_of_a_member_only_changes_it():
@@ -180,8 +185,10 @@ def test_a_cycle_in_the_lineage_ends():
 
 _PROGRAM = """
 from datetime import UTC, datetime, timedelta
+from dqmon.alerts.book import Rules, Scene
 from dqmon.alerts.correlate import correlate
 from dqmon.alerts.group import dedup_key
+from dqmon.alerts.inhibit import Place
 from dqmon.core.alert import AlertEvent, AlertKey, AlertKind, EventKind
 from dqmon.core.lineage import Lineage
 from dqmon.core.verdict import Severity
@@ -189,7 +196,8 @@ at = datetime(2026, 3, 1, tzinfo=UTC)
 events = [AlertEvent(AlertKey(f"t{n}.rows", AlertKind.DATA), EventKind.FIRED, Severity.ERROR, at, at) for n in range(40)]
 lineage = Lineage({f"t{n}": frozenset({f"t{n // 2}", f"t{n // 3}"}) for n in range(1, 40, 3)})
 ids = iter(range(100))
-found = correlate(events, {}, {e.key: e.key.check_id[:-5] for e in events}, (), lineage, at, 3600, lambda: str(next(ids)))
+scene = Scene({}, {e.key: Place(e.key.check_id[:-5], "volume") for e in events})
+found = correlate(events, scene, (), Rules(lineage, 3600, lambda: str(next(ids))), at)
 print([(i.id, str(i.root), [str(k) for k in i.members]) for i in found], dedup_key("prod", "oncall", "g1", 0))
 """
 

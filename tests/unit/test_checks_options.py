@@ -45,7 +45,7 @@ from dqmon.core.table import TableRef
         (check("schema_drift", fail_on=[], warn_on=[]), "nothing is checked"),
         (check("schema_drift", columns=[{"name": "a"}, {"name": "a"}]), "declares a twice"),
         (check("volume_anomaly", warn_per_year=1), "is not above false_alerts_per_year"),
-        (check("volume_anomaly", detector="crystal_ball"), "there is no detector 'crystal_ball'; there are"),
+        (check("volume_anomaly", method="crystal_ball"), "there is no method 'crystal_ball'; there are"),
     ],
 )
 def test_what_is_wrong_with_options(declared: Check, problem: str) -> None:

@@ -39,7 +39,7 @@ def judged(value: Any, metric: str = "avg", **thresholds: str) -> Any:
         (check("statistic", fail_if="> 1", column="x", metric="median", q=0.5), "q: belongs to metric: quantile, not to median"),
         (check("metric_anomaly", column="x", metric="quantile"), "metric: quantile needs q:"),
         (check("metric_anomaly", column="x", metric="avg", warn_per_year=1), "is not above false_alerts_per_year"),
-        (check("metric_anomaly", column="x", metric="avg", detector="crystal_ball"), "there is no detector 'crystal_ball'"),
+        (check("metric_anomaly", column="x", metric="avg", method="crystal_ball"), "there is no method 'crystal_ball'"),
         (check("condition", expression=""), "expression: the SQL '' is empty"),
         (check("condition", expression="a = 1; drop table t"), "expression: the SQL 'a = 1; drop table t' has a semicolon"),
         (check("condition", expression="sum(a) > 1"), "looks at more than one row"),

@@ -107,7 +107,7 @@ def test_a_check_has_all_that_its_levels_say() -> None:
     assert (check.warn_if, check.fail_if) == (Threshold(">", Decimal(0)), Threshold(">", Decimal("0.5"), None, True))
     assert (check.hold_for, check.recover_after) == (Hold(2, None), Hold(None, 1800))
     assert (check.on_error, check.on_no_data) == ("record", "fail")
-    assert check.upstream == ("loader/orders", "public.customers")
+    assert check.upstream == ("loader/orders", "shop:public.customers")
 
 
 def test_a_check_that_says_nothing_has_the_documented_defaults() -> None:
@@ -224,7 +224,7 @@ def test_disabled_checks_and_entries_are_gone() -> None:
     )
 
 
-def test_lineage_has_tables_and_pipelines_as_subjects() -> None:
+def test_lineage_has_tables_and_pipelines_as_nodes() -> None:
     text = """\
     version: 1
     datasets:
@@ -233,8 +233,8 @@ def test_lineage_has_tables_and_pipelines_as_subjects() -> None:
     """
     found, errors, _ = built(text)
     assert errors == []
-    assert found.lineage.parents == {"main.a": {"main.b", "loader/x"}, "main.b": {"raw.c"}}
-    assert found.lineage.ancestors("main.a") == {"main.b", "loader/x", "raw.c"}
+    assert found.lineage.parents == {"main:main.a": {"main:main.b", "loader/x"}, "main:main.b": {"main:raw.c"}}
+    assert found.lineage.ancestors("main:main.a") == {"main:main.b", "loader/x", "main:raw.c"}
 
 
 MISTAKES = [

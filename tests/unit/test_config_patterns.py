@@ -207,7 +207,7 @@ def test_pipelines_that_a_pattern_matches_get_checks() -> None:
 
 def test_upstream_of_a_pattern_holds_for_each_table() -> None:
     entries, _ = placed(entry("main.*", "schema_drift", keys="upstream: [loader/x]\n"))
-    assert build(entries, FACTS, {table("a"): False}).lineage.parents == {"main.a": {"loader/x"}}
+    assert build(entries, FACTS, {table("a"): False}).lineage.parents == {"main:main.a": {"loader/x"}}
 
 
 def test_without_a_warehouse_a_pattern_is_still_checked_for_mistakes() -> None:

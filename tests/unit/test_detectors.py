@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dqmon.core.history import Band, History, Learning, Point
+from dqmon.detectors.auto import Auto
 from dqmon.detectors.base.incidents import RELEARN
 from dqmon.detectors.base.series import window_of
-from dqmon.detectors.seasonal import Seasonal
 
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 DAY = timedelta(days=1)
@@ -28,7 +28,7 @@ def history(values: list[float], step: timedelta = DAY, alerted: frozenset[int] 
 
 def expect(past: History, at: datetime | None = None, timezone: str = "UTC", **options: object) -> Band | Learning:
     at = at or (past.points[-1].at + DAY if past.points else START)
-    return Seasonal(options).expect(past, at, timezone)
+    return Auto(options).expect(past, at, timezone)
 
 
 def band(past: History, at: datetime | None = None, timezone: str = "UTC", **options: object) -> Band:
@@ -238,7 +238,7 @@ def test_a_window_is_bounded() -> None:
 def test_a_point_costs_about_a_millisecond() -> None:
     """The goal is 1 ms of CPU (ANOMALY.md); five times that still passes, for a busy machine measures too much."""
     past = history(noisy(1000, 672), timedelta(hours=1))
-    at, detector = past.points[-1].at + timedelta(hours=1), Seasonal({})
+    at, detector = past.points[-1].at + timedelta(hours=1), Auto({})
     detector.expect(past, at, "America/New_York")
     started = thread_time()
     for _ in range(20):

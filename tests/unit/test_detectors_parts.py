@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dqmon.core.history import Band, History, Learning, Point
-from dqmon.detectors.seasonal import Seasonal
+from dqmon.detectors.auto import Auto
 
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -20,7 +20,7 @@ def noise(n: int, size: float = 0.05, seed: int = 1) -> np.ndarray:
 
 def expect(values: np.ndarray, alerted: set[int] = frozenset(), step: timedelta = DAY, start: datetime = START) -> Band:
     points = tuple(Point(start + i * step, float(value), i in alerted) for i, value in enumerate(values))
-    found = Seasonal({"smallest_change": 0}).expect(History(points), start + len(values) * step, "UTC")
+    found = Auto({"smallest_change": 0}).expect(History(points), start + len(values) * step, "UTC")
     assert isinstance(found, Band)
     return found
 
@@ -88,7 +88,7 @@ def test_an_outage_of_a_week_is_no_closing_time() -> None:
 
 def test_several_points_a_day_are_learned_for_two_days() -> None:
     points = tuple(Point(START + i * HOUR, 100.0 + i % 3) for i in range(47))
-    detector = Seasonal({})
+    detector = Auto({})
     assert detector.expect(History(points[:20]), START + 20 * HOUR, "UTC") == Learning(28)
     assert detector.expect(History(points), START + 47 * HOUR, "UTC") == Learning(1)
     assert isinstance(detector.expect(History(points), START + 48 * HOUR, "UTC"), Band)
@@ -96,7 +96,7 @@ def test_several_points_a_day_are_learned_for_two_days() -> None:
 
 def test_learning_of_minutes_ends_although_the_window_is_shorter_than_two_days() -> None:
     points = tuple(Point(START + i * timedelta(minutes=1), 100.0 + i % 3) for i in range(700))
-    assert isinstance(Seasonal({}).expect(History(points), START + timedelta(minutes=700), "UTC"), Band)
+    assert isinstance(Auto({}).expect(History(points), START + timedelta(minutes=700), "UTC"), Band)
 
 
 @pytest.mark.parametrize("edge", ["first", "last"])

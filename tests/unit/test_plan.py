@@ -46,6 +46,14 @@ def test_partitions_of_one_column_are_one_scan():
     assert scan.metrics == (m.RowCount(), m.MissingCount("a"))
 
 
+def test_partitions_that_overlap_are_scans_of_their_own():
+    """A row is in one bucket of a statement: an hour and its day, or the days of two zones, would each lose the other's rows."""
+    hours = [Partition("at", datetime(2026, 1, 1, hour, tzinfo=UTC), datetime(2026, 1, 1, hour + 1, tzinfo=UTC)) for hour in range(3)]
+    null = Partition("at", None, None)
+    scans = plan([MetricRequest(T, m.RowCount(), None, part) for part in (null, DAYS[0], *hours, DAYS[1])], always)
+    assert [scan.partitions for scan in scans] == [(null, *hours, DAYS[1]), (DAYS[0],)]
+
+
 def test_split_ends_at_one_metric():
     (scan,) = plan([MetricRequest(T, m.MissingCount(f"c{i}"), None, day) for i in range(5) for day in DAYS], always)
     scans, singles = [scan], []

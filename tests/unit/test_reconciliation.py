@@ -21,7 +21,8 @@ from dqmon.core.metric import Key, Metric, Totals, Value
 from dqmon.core.plan import plan
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Dimension, Unit, Verdict
-from dqmon.engine.judge import Knowledge, Run, Task, judge, requests
+from dqmon.engine.asked import Run, Task, requests
+from dqmon.engine.judge import Knowledge, judge
 from dqmon.sql.metrics import RowCount, Sum, TotalsByKey
 from dqmon.sql.metrics.totals import key_text
 

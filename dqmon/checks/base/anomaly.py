@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from math import ceil, floor
-from typing import Annotated, ClassVar, Literal
+from math import ceil, floor, inf
+from typing import ClassVar
 
-from pydantic import Field
-
-from dqmon.checks.base.fields import Number
+from dqmon.checks.base.band_options import BandOptions
+from dqmon.checks.base.learned import ENOUGH_HOLIDAYS, Learned, learned, left_out
+from dqmon.checks.base.rarity import RAREST, once_in, rate, rounded_down
 from dqmon.checks.base.valued import measured_number
 from dqmon.checks.base.words import count, number
-from dqmon.core.check import Check, CheckType, DatasetCheck
+from dqmon.core.check import Check, DatasetCheck
 from dqmon.core.history import Band, History, Learning
 from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric
-from dqmon.core.protocols import Detector
-from dqmon.core.registry import Registry
 from dqmon.core.verdict import Unit, Verdict
 
-_DETECTORS = Registry("detectors")
 _SHOWN = 28
 """How many of the newest baseline points are kept with a result for `explain`: four weeks of days."""
+_LARGEST_CHANGE = 10
+"""Ten times the expected value: to ignore a larger change is not to check."""
+_LEFT_OUT = 7
+"""How many of the newest points that a baseline does not rest on are kept with a result."""
 
 
-class BandCheck(CheckType):
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """A value, the time that it describes in its zone, and its past."""
+
+    value: float | Decimal
+    history: History
+    at: datetime
+    timezone: str
+
+
+class BandCheck(BandOptions):
     """A value against the band that a detector expects from the earlier values of the same series.
 
     A subclass says how the value is worded.
     """
-
-    allows_threshold: ClassVar[bool] = False
-    smallest_change: ClassVar[float]
-    """What a value that was always the same may change by at least: 1 for counts, 0 for values that may be of any size."""
-
-    direction: Literal["both", "drop", "rise"] = "both"
-    false_alerts_per_year: Annotated[Number, Field(gt=0)] = Field(default=2, validate_default=True)
-    warn_per_year: Annotated[Number, Field(gt=0)] | None = None
-    min_history: Annotated[int, Field(ge=2)] = 14
-    detector: str = "seasonal"
 
     @abstractmethod
     def says(self, value: float | Decimal) -> str:
@@ -59,60 +61,64 @@ class BandCheck(CheckType):
         del value, history
         return None
 
-    def problems(self, check: Check) -> tuple[str, ...]:
-        """A warning net that is no wider, a detector that does not exist."""
-        del check
-        found: list[str] = []
-        if self.warn_per_year is not None and self.warn_per_year <= self.false_alerts_per_year:
-            found.append(
-                f"warn_per_year {number(self.warn_per_year)} is not above false_alerts_per_year "
-                f"{number(self.false_alerts_per_year)}, so that it never warns; a wider net costs more false alerts"
-            )
-        if self.detector not in _DETECTORS.names():
-            found.append(f"there is no detector {self.detector!r}; there are {', '.join(_DETECTORS.names())}")
-        return tuple(found)
-
     def judge_in_band(self, value: float | Decimal, history: History, at: datetime, timezone: str) -> Judgement:
         """The verdict on the value at `at`, by `history` before it."""
-        if (found := self.at_once(value, history)) is not None:
+        past = learned(self, history, at, timezone)
+        if past.is_holiday and (missing := ENOUGH_HOLIDAYS - len(past.holidays)) > 0:
+            return self._learning(value, f"a holiday of {self.calendar}, {count(missing, 'more earlier holidays')} needed")
+        if (found := self.at_once(value, past.history)) is not None:
             return found
-
-        def band_of(per_year: float) -> Band | Learning:
-            """The band of `per_year` false alerts; a one-sided check spends its whole budget on its side."""
-            budget = per_year if self.direction == "both" else 2 * per_year
-            options = {"false_alerts_per_year": budget, "min_history": self.min_history, "smallest_change": self.smallest_change}
-            detector: Detector = _DETECTORS.get(self.detector)(options)
-            return detector.expect(history, at, timezone)
-
-        band = band_of(float(self.false_alerts_per_year))
+        tested = _Tested(value, history, at, timezone)
+        verdict, per_year = Verdict.FAIL, float(self.false_alerts_per_year)
+        band = self._band(tested, past, per_year)
         if isinstance(band, Learning):
-            reason = f"{self.says(value)}; learning, {count(band.missing, 'more points')} needed before judging"
-            return Judgement(Verdict.SKIPPED, Observed(value, self.unit), Expected(text="learning"), reason, is_learning=True)
-        if self._is_outside(value, band):
-            return self._judgement(Verdict.FAIL, value, band)
-        if self.warn_per_year is not None:
-            net = band_of(float(self.warn_per_year))
-            if isinstance(net, Band) and self._is_outside(value, net):
-                return self._judgement(Verdict.WARN, value, net)
-        return self._judgement(Verdict.PASS, value, band)
+            return self._learning(value, f"{count(band.missing, 'more points')} needed")
+        if self._excess(value, band) <= 0:
+            verdict = Verdict.PASS
+            if self.warn_per_year is not None:
+                net = self._band(tested, past, float(self.warn_per_year))
+                if isinstance(net, Band) and self._excess(value, net) > 0:
+                    verdict, per_year, band = Verdict.WARN, float(self.warn_per_year), net
+        return self._judgement(verdict, tested, past, band, per_year)
 
-    def _is_outside(self, value: float | Decimal, band: Band) -> bool:
-        is_drop, is_rise = value < band.low, value > band.high
-        return (is_drop and self.direction != "rise") or (is_rise and self.direction != "drop")
+    def _band(self, tested: _Tested, past: Learned, per_year: float) -> Band | Learning:
+        """The detector's band, as wide as `calendar` and `ignore_change_below` make it."""
+        band = self.detector(per_year).expect(past.history, tested.at, tested.timezone)
+        if isinstance(band, Learning):
+            return band
+        room = self.ignored_change(band.center)
+        return past.with_holidays(replace(band, low=min(band.low, band.center - room), high=max(band.high, band.center + room)))
 
-    def _judgement(self, verdict: Verdict, value: float | Decimal, band: Band) -> Judgement:
-        good = self.good(band)
+    def _learning(self, value: float | Decimal, missing: str) -> Judgement:
+        reason = f"{self.says(value)}; learning, {missing} before judging"
+        return Judgement(Verdict.SKIPPED, Observed(value, self.unit), Expected(text="learning"), reason, is_learning=True)
+
+    def _excess(self, value: float | Decimal, band: Band | Learning) -> float:
+        """How far outside of the band the value is, on a side that is bad; 0 or less inside."""
+        if isinstance(band, Learning):
+            return inf
+        below = -inf if self.direction == "rise" else band.low - float(value)
+        return max(below, -inf if self.direction == "drop" else float(value) - band.high)
+
+    def _judgement(self, verdict: Verdict, tested: _Tested, past: Learned, band: Band, per_year: float) -> Judgement:
+        value, good = tested.value, self.good(band)
         low = None if self.direction == "rise" else good.low
         high = None if self.direction == "drop" else good.high
         text = self._text(low, high)
         verb = "warns" if verdict is Verdict.WARN else "fails"
-        center = f"{number(good.center)}{_off(float(value), band.center)}"
+        how_often = None
+        if verdict is not Verdict.PASS and self.has_budget:
+            how_often = rate(lambda budget: self._excess(value, self._band(tested, past, budget)), per_year, self._excess(value, band))
+        off = [off for off in (_off(float(value), band.center), once_in(how_often) if how_often else "") if off]
+        center = number(good.center) + (f" ({', '.join(off)})" if off else "")
+        passes = () if verdict is Verdict.PASS else (self._passes(verdict, float(value), good, how_often),)
+        points = (f"{point.at:%Y-%m-%dT%H:%M:%SZ}: {number(point.value)}" for point in band.used[-_SHOWN:])
         return Judgement(
             verdict,
             Observed(value, self.unit),
             Expected(low, high, text),
             f"{self.says(value)}, expected about {center}; {verb} unless {text}",
-            baseline=(*band.explanation, *(f"{point.at:%Y-%m-%dT%H:%M:%SZ}: {number(point.value)}" for point in band.used[-_SHOWN:])),
+            baseline=(*band.explanation, *passes, *left_out(tested.history, past.history, band)[:_LEFT_OUT], *points),
         )
 
     def _text(self, low: float | None, high: float | None) -> str:
@@ -120,6 +126,22 @@ class BandCheck(CheckType):
         if low is None:
             return f"at most {self.amount(high or 0)}"
         return f"at least {self.amount(low)}" if high is None else f"between {number(low)} and {self.amount(high)}"
+
+    def _passes(self, verdict: Verdict, value: float, good: Band, how_often: float | None) -> str:
+        """What would make it pass: `passes from 9,812 rows, or with ignore_change_below: 12%`."""
+        bound = f"from {self.amount(good.low)}" if value < good.low else f"up to {self.amount(good.high)}"
+        ways = []
+        if how_often is not None and how_often > RAREST:
+            option = "warn_per_year" if verdict is Verdict.WARN else "false_alerts_per_year"
+            budget = rounded_down(how_often)
+            # Below the band of failures a net is none: then only another option stills the warning.
+            if verdict is Verdict.FAIL or budget > self.false_alerts_per_year:
+                ways.append(f"{option}: {number(budget)}")
+        change = abs(value / good.center - 1) if good.center else inf
+        if change <= _LARGEST_CHANGE:
+            # One more than needed, since the expected value is told rounded.
+            ways.append(f"ignore_change_below: {ceil(100 * change) + 1}%")
+        return f"passes {bound}" + (f", or with {' or '.join(ways)}" if ways else "")
 
 
 class AnomalyCheck(BandCheck, DatasetCheck):
@@ -184,7 +206,7 @@ class CountBandCheck(BandCheck):
 
 
 def _off(value: float, center: float) -> str:
-    """How far off the value is when that is a percent or more: ` (12 % below)`."""
-    ratio = value / center - 1 if center > 0 else 0.0
-    share = round(100 * ratio) if abs(ratio) < float("inf") else 0
-    return f" ({abs(share)} % {'below' if share < 0 else 'above'})" if share else ""
+    """How far off the value is when that is a percent or more: `12 % below`."""
+    percent = 100 * (value / center - 1) if center > 0 else 0.0
+    share = round(percent) if abs(percent) < inf else 0
+    return f"{abs(share)} % {'below' if share < 0 else 'above'}" if share else ""

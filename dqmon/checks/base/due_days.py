@@ -1,12 +1,12 @@
-"""Which local days a deadline holds on: days of the week, less the holidays of a calendar."""
+"""When something is due: a time of day, on days of the week, less the holidays of a calendar."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -28,6 +28,26 @@ Days = Annotated[
     WithJsonSchema({"anyOf": [{"enum": list(_GROUPS)}, {"type": "array", "items": {"enum": list(DAY_NAMES)}, "minItems": 1}]}),
 ]
 """`all`, `weekdays`, `weekends`, or a list of day names such as [mon, wed]."""
+
+
+def _as_clock(value: object) -> object:
+    """`"07:00"` as a time of day; ValueError for anything else (YAML reads an unquoted 07:00 as a number)."""
+    if isinstance(value, time):
+        return value
+    try:
+        return datetime.strptime(str(value), "%H:%M").time()  # noqa: DTZ007 - a time of day, read in the check's zone
+    except ValueError:
+        msg = f'{value!r} is not a time of day; write it in quotes as "07:00"'
+        raise ValueError(msg) from None
+
+
+Clock = Annotated[
+    time,
+    BeforeValidator(_as_clock),
+    PlainSerializer(lambda clock: f"{clock:%H:%M}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+]
+"""A time of day, hours and minutes."""
 
 
 def is_due(day: date, days: tuple[str, ...], calendar: str | None) -> bool:

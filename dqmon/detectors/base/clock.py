@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dqmon.detectors.base.series import DAY_S, Series
@@ -14,24 +15,58 @@ _MONTH_EDGE_DAYS = 45
 """From so many days on there was one month's edge, and all of its days."""
 
 
-def slots(series: Series) -> list[tuple[str, NDArray[int64]]]:
+class Seasonality(StrEnum):
+    """Which seasons are looked for: those that the cadence allows, none, or one that is named."""
+
+    AUTO = "auto"
+    NONE = "none"
+    HOUR = "hour"
+    DAY_OF_WEEK = "day_of_week"
+    MONTH_DAY = "month_day"
+
+
+def slots(series: Series, seasonality: Seasonality = Seasonality.AUTO) -> list[tuple[str, NDArray[int64]]]:
     """The seasons worth trying, coarse before fine: each a name and the slot of every point, that of the tested one last.
 
-    Days have a weekday, and from 45 days on an edge of the month; shorter steps an hour of the day once there are two days,
-    and an hour of the week once there are three weeks; longer steps none.
+    A season that is named is the only one. Else days have a weekday, and from 45 days on an edge of the month; shorter steps an
+    hour of the day once there are two days, and an hour of the week once there are three weeks; longer steps none.
     """
-    import numpy as np
-
     days = series.days
     weekday = (days + 3) % 7
+    match seasonality:
+        case Seasonality.NONE:
+            return []
+        case Seasonality.HOUR:
+            return [("hour", _hour(series))]
+        case Seasonality.DAY_OF_WEEK:
+            return [("weekday", weekday)]
+        case Seasonality.MONTH_DAY:
+            return [("day of the month", month_day(days))]
+        case Seasonality.AUTO:
+            pass
     if series.is_daily:
         found = [("weekday", weekday)]
         return [*found, ("month edge", month_edge(days))] if series.span_s >= _MONTH_EDGE_DAYS * DAY_S else found
     if not series.is_finer or series.span_s < 2 * DAY_S:
         return []
-    hour = np.floor(np.append(series.local, series.at) % DAY_S / 3600).astype(np.int64)
+    hour = _hour(series)
     found = [("hour", hour)]
     return [*found, ("hour of the week", weekday * 24 + hour)] if series.span_s >= 21 * DAY_S else found
+
+
+def _hour(series: Series) -> NDArray[int64]:
+    import numpy as np
+
+    return np.floor(np.append(series.local, series.at) % DAY_S / 3600).astype(np.int64)
+
+
+def month_day(days: NDArray[int64]) -> NDArray[int64]:
+    """The day of the month of each day since 1970, from 0."""
+    import numpy as np
+
+    dates = days.astype("datetime64[D]")
+    since_first: NDArray[int64] = (dates - dates.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
+    return since_first
 
 
 def month_edge(days: NDArray[int64]) -> NDArray[int64]:
@@ -43,7 +78,7 @@ def month_edge(days: NDArray[int64]) -> NDArray[int64]:
 
     dates = days.astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
-    since_first = (dates - months.astype("datetime64[D]")).astype(np.int64)
+    since_first = month_day(days)
     until_last = ((months + 1).astype("datetime64[D]") - dates).astype(np.int64) - 1
     edge = np.where(until_last < 2, 4 - until_last, 0)  # noqa: PLR2004 - two days
     return np.where(since_first < 2, since_first + 1, edge)  # noqa: PLR2004 - as above

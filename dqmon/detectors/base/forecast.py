@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dqmon.detectors.base.clock import slots
+from dqmon.detectors.base.clock import Seasonality, slots
 from dqmon.detectors.base.drift import Drift, drift_of
 from dqmon.detectors.base.incidents import RELEARN
 from dqmon.detectors.base.level import Level, level_of, on_one_level
@@ -35,13 +35,15 @@ class Forecast:
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """series: the points to learn from, at least 2. shifts: places in it at which a new level began. p: how likely a usual value
-    may be outside. everything: alerted points, too, for holidays; None where these are not looked for.
+    may be outside. everything: alerted points, too, for holidays; None where these are not looked for. seasonality: which seasons
+    are tried.
     """
 
     series: Series
     shifts: tuple[int, ...]
     p: float
     everything: Series | None = None
+    seasonality: Seasonality = Seasonality.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def forecast(baseline: Baseline) -> Forecast:
     """The band on the series' scale; where there is a second scale, the tighter upper bound of both. Counts are never held
     to less than the chance of a Poisson variable, and values from 0 up to nothing below 0.
     """
-    values, found_slots = baseline.series.values, slots(baseline.series)
+    values, found_slots = baseline.series.values, slots(baseline.series, baseline.seasonality)
     found = _on_scale(baseline, scale_of(baseline.series), found_slots)
     if (second := second_scale_of(baseline.series)) is not None:
         other = _on_scale(baseline, second, found_slots)

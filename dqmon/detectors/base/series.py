@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime
@@ -113,6 +114,11 @@ def window_of(points: tuple[Point, ...], at: datetime, timezone: str) -> Window:
     looked_at = newest if len(kept) == len(newest) else tuple(newest[place] for place in kept)
     alerted = np.array([point.is_excluded for point in looked_at], dtype=np.bool_)
     return Window(looked_at, alerted, Series(local[:-1], np.clip(values[kept], -_LARGEST, _LARGEST), float(local[-1]), cadence))
+
+
+def finite(value: float) -> float:
+    """The value, drawn in to the largest float: a bound may lie beyond what can be calculated."""
+    return max(-sys.float_info.max, min(value, sys.float_info.max))
 
 
 def runs(mask: NDArray[bool_]) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from dqmon.detectors.base.robust import median
+from dqmon.detectors.base.series import Series
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -18,8 +19,16 @@ _FREEDOMS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 NEWEST = 336
 """Errors that the width rests on: two weeks of hours. More would cost time, and tell of another time."""
 
+_LIKELIEST, _RAREST = 0.2, 1e-12
+"""Bounds of the probability of a false alert: a band that every fifth value leaves is none; no tail is known beyond the other."""
+
 _ROUNDS = 5
 """EM rounds; the scale of t is within a few percent after five (Lange, Little & Taylor 1989, section 4)."""
+
+
+def probability(per_year: float, series: Series) -> float:
+    """The probability of a false alert a point that makes `per_year` of them a year, at the cadence of the series."""
+    return max(_RAREST, min(per_year / series.per_year, _LIKELIEST))
 
 
 def half_width(errors: NDArray[float64], p: float) -> float:

@@ -54,17 +54,16 @@ class ArtifactFile:
                     raise self.error("is no plain file")
                 if self._kept and self._kept[0] == _version(before):
                     return self._kept[1]
-                raw = file.read(self._limit + 1)
+                # Python takes as much memory as is asked for, before it knows how much there is.
+                raw = file.read(min(before.st_size, self._limit) + 1)
                 after = os.fstat(file.fileno())
         except FileNotFoundError:
             return None
         except OSError as e:
             raise self.error(f"cannot be read: {e.strerror or e}") from e
-        if len(raw) > self._limit:
-            raise self.error(f"is larger than {self._limit // 1024**2} MB; max_file_mb permits more")
-        if _version(before) != _version(after):
+        if len(raw) <= self._limit and _version(before) != _version(after):
             raise self.error("is being written; it is read again at the next poll")
-        artifact = Artifact(self._parsed(raw), datetime.fromtimestamp(after.st_mtime, UTC))
+        artifact = Artifact(parsed(raw, self._limit, self._slim, self.error), datetime.fromtimestamp(after.st_mtime, UTC))
         self._kept = (_version(after), artifact)
         return artifact
 
@@ -72,19 +71,22 @@ class ArtifactFile:
         """The error to raise for what is wrong with the file."""
         return SourceError(f"ingestion {self._source}: {self._path} {text}")
 
-    def _parsed(self, raw: bytes) -> dict[str, Json]:
-        if sum(map(raw.count, (b",", b"[", b"{"))) > self._limit // _BYTES_A_VALUE:
-            raise self.error(f"has more than {self._limit // _BYTES_A_VALUE} values; max_file_mb permits more")
-        try:
-            found = json.loads(raw, object_hook=self._slim)
-        except RecursionError:
-            raise self.error("is nested too deeply") from None
-        except ValueError as e:
-            detail = str(e)[:_ENDS_SHOWN]
-            raise self.error(f"is being written, or was cut short ({detail}); it is read again at the next poll") from None
-        if not isinstance(found, dict):
-            raise self.error("is no JSON object")
-        return found
+
+def parsed(raw: bytes, limit: int, slim: Slim | None, error: Callable[[str], SourceError]) -> dict[str, Json]:
+    """The JSON object that an artifact of `limit` bytes at most holds; what is wrong with it is raised as `error` makes it."""
+    if len(raw) > limit:
+        raise error(f"is larger than {limit // 1024**2} MB; max_file_mb permits more")
+    if sum(map(raw.count, (b",", b"[", b"{"))) > limit // _BYTES_A_VALUE:
+        raise error(f"has more than {limit // _BYTES_A_VALUE} values; max_file_mb permits more")
+    try:
+        found = json.loads(raw, object_hook=slim)
+    except RecursionError:
+        raise error("is nested too deeply") from None
+    except ValueError as e:
+        raise error(f"is being written, or was cut short ({str(e)[:_ENDS_SHOWN]}); it is read again at the next poll") from None
+    if not isinstance(found, dict):
+        raise error("is no JSON object")
+    return found
 
 
 def _version(found: os.stat_result) -> tuple[int, ...]:

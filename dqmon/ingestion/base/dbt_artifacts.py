@@ -40,8 +40,10 @@ _KEPT = frozenset(
         "freshness",
         "attached_node",
         "depends_on",
+        "relation_name",
     }
 )
+_OF_EXPOSURES = frozenset({"resource_type", "name", "type", "owner", "url", "description"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,11 @@ class Manifest:
 
 
 def slim_node(found: dict[str, Any]) -> Json:
-    """What is kept of an object of manifest.json: of a node only what `manifest` reads, without code and documentation."""
+    """What is kept of an object of manifest.json: of a node only what is read of it, without code and documentation."""
     if "resource_type" not in found:
         return found
-    return {key: value for key, value in found.items() if key in _KEPT} if found["resource_type"] != "macro" else None
+    kept = _OF_EXPOSURES if found["resource_type"] == "exposure" else _KEPT
+    return {key: value for key, value in found.items() if key in kept} if found["resource_type"] != "macro" else None
 
 
 def slim_result(found: dict[str, Any]) -> Json:
@@ -107,9 +110,13 @@ def overall(statuses: Iterable[LoadStatus]) -> LoadStatus:
     return LoadStatus.SUCCEEDED if LoadStatus.SUCCEEDED in found else LoadStatus.SKIPPED
 
 
+def name_of(node: Mapping[str, Json]) -> str:
+    """The name of the table in its schema."""
+    return text(node.get("alias")) or text(node.get("identifier")) or text(node.get("name")) or "?"
+
+
 def _name(node: Mapping[str, Json]) -> str:
-    name = text(node.get("alias")) or text(node.get("identifier")) or text(node.get("name")) or "?"
-    return f"{node['schema']}.{name}" if text(node.get("schema")) else name
+    return f"{node['schema']}.{name_of(node)}" if text(node.get("schema")) else name_of(node)
 
 
 def _has_limit(freshness: Json) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dqmon.core.calendar import at_wall_time
 from dqmon.errors import SourceError, WarehouseError
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from dqmon.core.protocols import Session, Warehouse
 
+Between: TypeAlias = "Callable[[datetime, datetime], sa.Select[Any]]"
+"""A statement about what happened between two times."""
 ROW_LIMIT = 50_000
 """Rows of one answer; a tool that loads every minute makes 44,640 loads a month."""
 TEXT_LIMIT = 2_000
 """Characters of an error that are kept."""
+_SHORTEST = timedelta(seconds=1)
 
 
 def required(source: str, option: str, warehouse: Warehouse | None) -> Warehouse:
@@ -55,6 +58,29 @@ class Rows:
             msg = f"the answer has more than {ROW_LIMIT:,} rows"
             raise ValueError(msg)
         return rows
+
+
+def in_halves(rows: Rows, between: Between, since: datetime, until: datetime, at_once: int = ROW_LIMIT) -> Iterator[tuple[Any, ...]]:
+    """All rows of a time of any length: an answer of `at_once` rows, or too long a one, may lack some, and is asked for again in halves.
+
+    Raises WarehouseError, and ValueError when the rows of a second are too many.
+    """
+    try:
+        found = rows.fetch(between(since, until))
+    except ValueError:
+        found = ()
+        is_whole = False
+    else:
+        is_whole = len(found) < at_once
+    if is_whole:
+        yield from found
+        return
+    if until - since < _SHORTEST:
+        msg = f"there are more than {at_once:,} rows of one second, {since}"
+        raise ValueError(msg)
+    middle = since + (until - since) / 2
+    yield from in_halves(rows, between, since, middle, at_once)
+    yield from in_halves(rows, between, middle, until, at_once)
 
 
 def instant(value: object, zone: str) -> datetime | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dqmon.core.duration import format_duration
+from dqmon.alerts.wording import affected_text
 from dqmon.core.message import DeliveryKind
 from dqmon.core.verdict import Severity
+from dqmon.notify.base.story import status
 from dqmon.notify.base.text import bare_title, clean, code_block, link, mrkdwn, named_links, units, utc
 
 if TYPE_CHECKING:
@@ -43,21 +44,6 @@ def reply(message: Message) -> Json:
     head = _section(f"*{mrkdwn(status(message), _VALUE_LIMIT)}*: {mrkdwn(bare_title(message), _VALUE_LIMIT)}")
     payload = _fitting(lambda _, lines: _payload(message, [head], list(_news(message, lines))))
     return payload | {"reply_broadcast": True} if message.kind is DeliveryKind.RESOLVE else payload
-
-
-def status(message: Message) -> str:
-    """Where the group stands, in words."""
-    match message.kind:
-        case DeliveryKind.RESOLVE if message.resolved_after_s is not None:
-            return f"RESOLVED after {format_duration(message.resolved_after_s)}"
-        case DeliveryKind.RESOLVE:
-            return "RESOLVED"
-        case DeliveryKind.ACKNOWLEDGE:
-            return f"ACKNOWLEDGED by {message.acknowledged_by or 'somebody'}"
-        case DeliveryKind.REPEAT:
-            return f"STILL {message.severity.upper()} after {format_duration((message.at - message.opened_at).total_seconds())}"
-        case _:
-            return message.severity.upper()
 
 
 def _fitting(build: Json) -> Json:
@@ -97,11 +83,14 @@ def _card(message: Message, sql_limit: int, lines: int) -> Iterator[Json]:
     yield {"type": "section", "fields": [_mrkdwn(f"*{label}*\n{value}") for label, value in _fields(root)]}
     if why := mrkdwn(root.reason, 800):
         yield _section(f"*Why:* {why}")
+    if cause := mrkdwn(root.caused_by or "", _VALUE_LIMIT):
+        yield _section(f"*Caused by:* {cause}")
     if description := mrkdwn(root.description or "", 500):
         yield _section(description)
     if message.acknowledged_by and message.kind is not DeliveryKind.ACKNOWLEDGE:
         yield _section(f"*Acknowledged by:* {mrkdwn(message.acknowledged_by, _VALUE_LIMIT)}")
     yield from _list("Also", [f"{a.severity.upper()} {a.check_id}: {a.headline}" for a in message.alerts[1:]], lines, message.more)
+    yield from _list("Affected", [affected_text(item) for item in message.affected], lines, message.affected_more)
     yield from _list("Where", [*root.members, *(f"{text} (left)" for text in root.members_left)], lines)
     if root.first_step and message.kind is not DeliveryKind.RESOLVE:
         yield _section(f"*First step:* `{mrkdwn(root.first_step, _VALUE_LIMIT)}`")

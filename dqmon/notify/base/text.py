@@ -82,6 +82,19 @@ def code_block(text: str, limit: int) -> str:
     return f"```\n{_fit_escaped(body, limit - 8, {'@': '@' + ZERO_WIDTH_SPACE})}\n```"
 
 
+_LIVE = re.compile(r"://|www\.|mailto:|tel:|@|<(?=[a-z/!?@#])", re.IGNORECASE)
+
+
+def inert(text: str, limit: int, *, keep_lines: bool = False) -> str:
+    """`text` as a value in a medium that looks for links, mentions and tags by itself: shows as it is, and is none of these.
+
+    A zero-width space stands in every URL, after every @, and after a < that could open a tag. A bare host name stays as it
+    is: tables are named like hosts.
+    """
+    defused = _LIVE.sub(lambda found: found[0][0] + ZERO_WIDTH_SPACE + found[0][1:], clean(text, limit, keep_lines=keep_lines))
+    return fit(defused, limit, str)
+
+
 def _fit_escaped(text: str, limit: int, more: dict[str, str]) -> str:
     forms = _ENTITIES | more
     return fit(text, limit, lambda c: forms.get(c, c))

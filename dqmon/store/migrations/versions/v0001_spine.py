@@ -44,6 +44,8 @@ def upgrade() -> None:
     _alerts()
     _backlogs()
     _deliveries()
+    _edges()
+    _exposures()
     _groups()
     _incidents()
     _leases()
@@ -59,6 +61,7 @@ def upgrade() -> None:
     _sources()
     _statements()
     _incident_members()
+    _feedback()
     op.execute(DAILY_SCORE)
 
 
@@ -74,6 +77,7 @@ def _alert_events() -> None:
         sa.Column("slot", INSTANT, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("used_at", INSTANT, comment="when the second step took it; NULL: not yet"),
+        sa.Column("held_until", INSTANT, comment="the second step looks at it again then, to know first what its ancestors say"),
         sa.PrimaryKeyConstraint("id", name="pk_dq_alert_events"),
     )
     op.create_index("ix_dq_alert_events_check_id_id", "dq_alert_events", ["check_id", "id"])
@@ -113,12 +117,22 @@ def _backlogs() -> None:
         sa.Column("source", sa.Text),
         sa.Column("pipeline", sa.Text),
         sa.Column("partition", sa.Text, comment="empty: the pipeline as a whole"),
+        sa.Column("unit", sa.Text, comment="messages, files, bytes or seconds"),
         sa.Column("pending", sa.BigInteger, nullable=False),
-        sa.Column("unit", sa.Text, nullable=False, comment="messages, files or seconds"),
         sa.Column("observed_at", INSTANT, nullable=False),
         sa.Column("oldest_pending_at", INSTANT),
-        sa.PrimaryKeyConstraint("source", "pipeline", "partition", name="pk_dq_backlogs"),
+        sa.PrimaryKeyConstraint("source", "pipeline", "partition", "unit", name="pk_dq_backlogs"),
     )
+    op.create_table(
+        "dq_backlog_samples",
+        sa.Column("source", sa.Text),
+        sa.Column("pipeline", sa.Text),
+        sa.Column("unit", sa.Text, comment="messages, files, bytes or seconds"),
+        sa.Column("minute", INSTANT, comment="in which it was polled; the last poll of a minute counts"),
+        sa.Column("pending", sa.BigInteger, nullable=False, comment="of all partitions; of seconds, in the one that is farthest behind"),
+        sa.PrimaryKeyConstraint("source", "pipeline", "unit", "minute", name="pk_dq_backlog_samples"),
+    )
+    op.create_index("ix_dq_backlog_samples_minute", "dq_backlog_samples", ["minute"])
 
 
 def _deliveries() -> None:
@@ -151,6 +165,31 @@ def _deliveries() -> None:
     op.create_index("ix_dq_deliveries_group_id_sequence", "dq_deliveries", ["group_id", "sequence"])
     op.create_index("ix_dq_deliveries_incident_id_sequence", "dq_deliveries", ["incident_id", "sequence"])
     op.create_index("ix_dq_deliveries_state_channel_group_id_sequence", "dq_deliveries", ["state", "channel", "group_id", "sequence"])
+
+
+def _edges() -> None:
+    op.create_table(
+        "dq_edges",
+        sa.Column("source", sa.Text, comment="as under ingestion: in the configuration"),
+        sa.Column("child", sa.Text, comment="warehouse:dataset, source/pipeline, or exposure:/name"),
+        sa.Column("parent", sa.Text, comment="what the child is made from"),
+        sa.Column("seen_at", INSTANT, nullable=False, comment="since when the source says so"),
+        sa.PrimaryKeyConstraint("source", "child", "parent", name="pk_dq_edges"),
+    )
+
+
+def _exposures() -> None:
+    op.create_table(
+        "dq_exposures",
+        sa.Column("source", sa.Text),
+        sa.Column("name", sa.Text),
+        sa.Column("type", sa.Text, nullable=False, comment="dashboard, notebook, analysis, ml, application"),
+        sa.Column("owner", sa.Text),
+        sa.Column("url", sa.Text),
+        sa.Column("description", sa.Text),
+        sa.Column("seen_at", INSTANT, nullable=False, comment="since when the source says so"),
+        sa.PrimaryKeyConstraint("source", "name", name="pk_dq_exposures"),
+    )
 
 
 def _groups() -> None:
@@ -220,6 +259,7 @@ def _loads() -> None:
         sa.Column("observed_at", INSTANT, nullable=False, comment="when the source was read"),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("raw_status", sa.Text, comment="in the tool's own words"),
+        sa.Column("scheduled_for", INSTANT, comment="the fire of the schedule that the run is of"),
         sa.Column("started_at", INSTANT),
         sa.Column("finished_at", INSTANT),
         sa.Column("heartbeat_at", INSTANT),
@@ -234,6 +274,8 @@ def _loads() -> None:
         sa.PrimaryKeyConstraint("source", "pipeline", "load_id", "attempt", "table", name="pk_dq_loads"),
     )
     op.create_index("ix_dq_loads_source_pipeline_happened_at", "dq_loads", ["source", "pipeline", "happened_at"])
+    half_done = sa.text("status = 'partial'")
+    op.create_index("ix_dq_loads_half_done", "dq_loads", ["source"], sqlite_where=half_done, postgresql_where=half_done)
 
 
 def _measurements() -> None:
@@ -290,6 +332,10 @@ def _pipelines() -> None:
         sa.Column("source", sa.Text),
         sa.Column("pipeline", sa.Text),
         sa.Column("first_seen_at", INSTANT, nullable=False, comment="when dqmon first knew of it"),
+        sa.Column("cron", sa.Text, comment="when the tool starts it, as far as it says"),
+        sa.Column("every_s", sa.BigInteger, comment="the same, as an interval"),
+        sa.Column("timezone", sa.Text, comment="of cron"),
+        sa.Column("is_paused", sa.Boolean, comment="NULL: the tool cannot say"),
         sa.PrimaryKeyConstraint("source", "pipeline", name="pk_dq_pipelines"),
     )
 
@@ -368,7 +414,7 @@ def _runs() -> None:
     op.create_table(
         "dq_runs",
         sa.Column("run_id", sa.Text),
-        sa.Column("kind", sa.Text, nullable=False, comment="check: by hand; scheduled: by the daemon"),
+        sa.Column("kind", sa.Text, nullable=False, comment="check: by hand; scheduled: by the daemon; backfill: past partitions, by hand"),
         sa.Column("started_at", INSTANT, nullable=False),
         sa.Column("finished_at", INSTANT, comment="NULL while running, and for ever when the run was killed"),
         sa.Column("is_ad_hoc", sa.Boolean, nullable=False),
@@ -442,7 +488,9 @@ def _sources() -> None:
     op.create_table(
         "dq_sources",
         sa.Column("source", sa.Text),
-        sa.Column("polled_at", INSTANT, nullable=False, comment="up to when its records have been read"),
+        sa.Column("polled_at", INSTANT, comment="up to when its records have been read"),
+        sa.Column("failed_at", INSTANT, comment="when it could not be read last"),
+        sa.Column("failure", sa.Text, comment="why it could not be read last"),
         sa.PrimaryKeyConstraint("source", name="pk_dq_sources"),
     )
 
@@ -470,17 +518,37 @@ def _statements() -> None:
     op.create_index("ix_dq_statements_warehouse_day", "dq_statements", ["warehouse", "day"])
 
 
+def _feedback() -> None:
+    op.create_table(
+        "dq_feedback",
+        sa.Column("incident_id", sa.Text, sa.ForeignKey("dq_incidents.id", name="fk_dq_feedback_incident_id", ondelete="CASCADE")),
+        sa.Column("feedback", sa.Text, nullable=False, comment="real, expected or bad_threshold; the newest word counts"),
+        sa.Column("said_by", sa.Text, nullable=False),
+        sa.Column("said_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", name="pk_dq_feedback"),
+    )
+
+
 def _incident_members() -> None:
     op.create_table(
         "dq_incident_members",
         sa.Column("incident_id", sa.Text, sa.ForeignKey("dq_incidents.id", name="fk_dq_incident_members_incident_id", ondelete="CASCADE")),
         sa.Column("check_id", sa.Text),
         sa.Column("kind", sa.Text),
-        sa.Column("subject", sa.Text, nullable=False, comment="dataset or pipeline"),
+        sa.Column("node", sa.Text, nullable=False, comment="warehouse:dataset or source/pipeline"),
         sa.Column("severity", sa.Text, nullable=False),
         sa.Column("joined_at", INSTANT, nullable=False),
         sa.Column("slot", INSTANT, nullable=False, comment="the slot that fired"),
         sa.Column("left_at", INSTANT, comment="when its alert resolved"),
+        sa.Column("caused_by", sa.Text, comment="the alert upstream that explains it: it is told to nobody by itself"),
+        sa.Column("release_at", INSTANT, comment="of one with caused_by: from then on it is told if it is measured as bad again"),
         sa.PrimaryKeyConstraint("incident_id", "check_id", "kind", name="pk_dq_incident_members"),
     )
     op.create_index("ix_dq_incident_members_check_id", "dq_incident_members", ["check_id"])
+    op.create_index(
+        "ix_dq_incident_members_release",
+        "dq_incident_members",
+        ["release_at"],
+        sqlite_where=sa.text("release_at IS NOT NULL"),
+        postgresql_where=sa.text("release_at IS NOT NULL"),
+    )

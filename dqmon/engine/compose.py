@@ -1,0 +1,86 @@
+"""What the second step puts into the outbox: the messages of groups, and those that nobody is sent, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from dqmon.alerts.message import compose
+from dqmon.core.delivery import Delivery, DeliveryState
+from dqmon.core.message import BlastRadius, DeliveryKind
+from dqmon.engine.facts import alert_facts, blast_radius
+from dqmon.store import alerts
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dqmon.alerts.group import Decision
+    from dqmon.core.alert import Alert
+    from dqmon.core.incident import Group, Incident
+    from dqmon.core.message import AlertFacts, Message
+    from dqmon.core.protocols import Channel
+    from dqmon.engine.environment import Environment
+
+
+class Composer:
+    """Makes deliveries of one transaction."""
+
+    def __init__(self, environment: Environment, connection: Connection, now: datetime) -> None:
+        self._environment = environment
+        self._connection = connection
+        self._now = now
+
+    def of_decision(self, decision: Decision, incident: Incident, shown: Sequence[Alert]) -> Iterable[Delivery]:
+        """The messages of a decision; one that is never sent, with the reason, when the group ends without a word."""
+        group = decision.group
+        ends_silently = not decision.says and group.resolved_at == self._now
+        if not (decision.says or ends_silently):
+            return
+        facts = alert_facts(self._connection, shown, incident.root)
+        radius = self._radius(incident, shown)
+        reason = decision.reason if ends_silently else ""
+        says = [(saying.kind, saying.dedup_key) for saying in decision.says] or [(DeliveryKind.TRIGGER, group.dedup_key)]
+        for kind, key in says:
+            keyed = replace(group, dedup_key=key)
+            instance = self._environment.instance
+            message = compose(kind, keyed, incident, facts, self._now, instance=instance, changes=decision.changes, radius=radius)
+            yield from self._parts(message, group.channel, reason)
+
+    def not_sent(self, group: Group, incident: Incident, told: AlertFacts, reason: str) -> Iterable[Delivery]:
+        """The message that an alert would have opened `group` with, kept with the reason why nobody is sent it."""
+        message = compose(DeliveryKind.TRIGGER, group, incident, (told,), self._now, instance=self._environment.instance)
+        return self._parts(message, group.channel, reason)
+
+    @cached_property
+    def _failing(self) -> frozenset[str]:
+        return alerts.open_checks(self._connection)
+
+    def _radius(self, incident: Incident, shown: Sequence[Alert]) -> BlastRadius:
+        """What the root takes along, for those who are told of the root."""
+        root = incident.members.get(incident.root)
+        if root is None or incident.root not in {alert.key for alert in shown}:
+            return BlastRadius()
+        return blast_radius(self._environment, self._connection, root.node, self._failing)
+
+    def _parts(self, message: Message, name: str, reason: str) -> Iterable[Delivery]:
+        """The message as its channel sends it; with a reason, or without the channel, it is kept and not sent."""
+        channel: Channel | None = self._environment.channels.get(name)
+        if channel is None:
+            reason = reason or f"the channel {name!r} is not configured any more"
+        for part in channel.parts(message) if channel is not None else ("gone",):
+            yield Delivery(
+                id=self._environment.new_id(),
+                sequence=0,
+                group_id=message.group_id,
+                channel=name,
+                dedup_key=message.dedup_key,
+                kind=message.kind,
+                part=part,
+                message=message,
+                created_at=self._now,
+                state=DeliveryState.NOT_SENT if reason else DeliveryState.QUEUED,
+                reason=reason,
+            )

@@ -1,0 +1,40 @@
+"""What the web endpoint works with; a reload puts another one in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dqmon.ingestion.base.openlineage_events import Resolve
+    from dqmon.ingestion.heartbeat import Heartbeat
+    from dqmon.ingestion.openlineage import Openlineage
+    from dqmon.store.database import Database
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+"""Hosts that requests may name without being listed: nobody but this machine is behind them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One loaded configuration as the endpoint sees it. `clock` gives aware UTC; `idle_s` how long ago the daemon ticked last.
+
+    hosts: names that requests may be sent to (the header Host), beside those of this machine.
+    """
+
+    database: Database
+    heartbeats: Mapping[str, Heartbeat]
+    openlineages: Mapping[str, Openlineage]
+    hosts: frozenset[str]
+    resolve: Resolve
+    clock: Callable[[], datetime]
+    idle_s: Callable[[], float]
+
+
+class Current:
+    """The `Served` of now. It is read once a request, so that no request sees halves of two."""
+
+    def __init__(self, served: Served) -> None:
+        self.served = served

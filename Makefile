@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip
 
 .DEFAULT_GOAL := install
-.PHONY: install lock lint test docs demo bench bench-peers long test-snowflake test-spark
+.PHONY: install lock lint test docs demo bench bench-peers bench-anomaly long test-snowflake test-spark
 
 install: .venv/installed
 
@@ -49,6 +49,10 @@ bench: install
 # The same against other tools, which pip installs into environments of their own under .bench/.
 bench-peers: install
 	$(BIN)/python tests/benchmarks/suite/run.py --peers --write $(BENCH)
+
+# Anomaly detection on the project's own series, and on a labelled split where one is: BENCH="--split FOLDER", or ANOMALY_SPLIT.
+bench-anomaly: install
+	$(BIN)/python tests/benchmarks/anomaly/bench.py --write $(BENCH)
 
 # The contract suite against a stand-in of Snowflake, whose server needs an environment of its own (its connector is an older one).
 .venv-snowflake/installed: | .venv/bin/uv

@@ -69,9 +69,17 @@ class Outgoing:
         """The answer to one GET; all that `post` says holds for it."""
         return self._asked("GET", url, None, headers)
 
+    def head(self, url: str) -> Answer:
+        """The answer to one HEAD, which has no body; all that `post` says holds for it."""
+        return self._asked("HEAD", url, None, {})
+
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The answer to one POST, whatever its status. Raises Blocked, NotReached or Broken; no text names the URL's path."""
         return self._asked("POST", url, body, headers)
+
+    def permit(self, host: str, port: int) -> None:
+        """Returns if the policy permits every address of `host`, for what connects by itself. Raises Blocked or NotReached."""
+        self._addresses(host, port)
 
     def connect(self, host: str, port: int) -> socket.socket:
         """A connection for what is not HTTP, to an address that the policy permits. Raises Blocked or NotReached."""

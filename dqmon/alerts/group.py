@@ -55,13 +55,14 @@ class Decision:
     """What a group says now, in order (nothing is said too), why, and the group as it is afterwards.
 
     `changes` are sentences on what differs from what was said last. `group.due_at` is when to decide again, unless an
-    alert of the group or its incident changes before.
+    alert of the group or its incident changes before. `withheld`: why what it says is kept and not sent.
     """
 
     says: tuple[Saying, ...]
     reason: str
     group: Group
     changes: tuple[str, ...] = ()
+    withheld: str = ""
 
 
 def view_of(alerts: Iterable[Alert], *, is_acknowledged: bool, pages: bool, instance: str) -> GroupView:

@@ -23,12 +23,15 @@ from dqmon.store import meta
 
 if TYPE_CHECKING:
     from dqmon.app.lineage import Picture
+    from dqmon.core.alert import AlertKey
     from dqmon.core.plain import Json
+    from dqmon.core.silence import Silence
     from dqmon.engine.backfill import Backfill, Filled
     from dqmon.engine.backtest import Replayed
     from dqmon.engine.cost import CostReport, Refreshed
     from dqmon.engine.doctor import Finding
     from dqmon.engine.planned import PlannedCheck, PlannedStatement
+    from dqmon.engine.silences import Span
     from dqmon.store.schemas import Snapshot
 
 
@@ -145,6 +148,39 @@ class App(Parts):
         from dqmon.engine.by_hand import resolve_incident
 
         resolve_incident(self.environment, incident_id, by, still_failing=still_failing)
+
+    def alert_selector(self, terms: Sequence[str]) -> Selector:
+        """The selector of `terms`. UsageError for a word that no alert can have."""
+        from dqmon.config.routes import read_selector, vocabulary
+
+        try:
+            return read_selector(terms, vocabulary(self._registries.checks.names(), self.project.file.names("warehouses")))
+        except ValueError as e:
+            raise UsageError(str(e)) from e
+
+    def would_mute(self, match: Selector) -> frozenset[AlertKey]:
+        """The alerts that are open and that a silence would mute."""
+        from dqmon.engine.silences import would_mute
+
+        return would_mute(self.environment, match)
+
+    def silence(self, match: Selector, span: Span, reason: str, by: str) -> Silence:
+        """Makes alerts quiet for a time. Raises UsageError."""
+        from dqmon.engine.silences import silence
+
+        return silence(self.environment, match, span, reason, by)
+
+    def snooze(self, incident_id: str, length: timedelta, reason: str, by: str) -> Silence:
+        """Makes an incident's alerts quiet for a time. Raises UsageError."""
+        from dqmon.engine.silences import snooze
+
+        return snooze(self.environment, incident_id, length, reason, by)
+
+    def expire_silence(self, silence_id: str, by: str) -> Silence:
+        """Ends a silence or snooze now. Raises UsageError and NotifyError."""
+        from dqmon.engine.silences import expire
+
+        return expire(self.environment, silence_id, by)
 
     def feedback(self, incident_id: str, word: str, by: str) -> str:
         """Keeps what an incident was (a word of `Feedback`), and returns its whole id. Raises UsageError."""

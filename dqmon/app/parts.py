@@ -134,6 +134,7 @@ class Parts(AbstractContextManager["Parts"]):
             breakers=self.breakers,
             source_gate=self.source_gate,
             platform=Platform(settings.platform_owner, {name: found.source for name, found in settings.warehouses.items()}),
+            quiet=self.project.quiet,
         )
 
     @cached_property

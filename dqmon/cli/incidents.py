@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dqmon.cli import options, output
+from dqmon.cli.silence import For, length
 
 if TYPE_CHECKING:
     from dqmon.core.incident import Incident, IncidentMember
@@ -68,6 +69,22 @@ def ack(incident: IncidentId, by: options.By = "", config: options.ConfigFile = 
     with open_app(config) as app:
         app.acknowledge(incident, options.who(by))
     output.write(f"acknowledged: {output.clean(incident)}")
+
+
+@GROUP.command()
+def snooze(
+    incident: IncidentId,
+    span: For,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands at every message that is not sent.")] = "",
+    by: options.By = "",
+    config: options.ConfigFile = None,
+) -> None:
+    """Tells nothing more of an incident for a time, unless it gets more severe or resolves; what still fires then is told."""
+    from dqmon.app import open_app
+
+    with open_app(config) as app:
+        made = app.snooze(incident, length(span), reason, options.who(by))
+    output.write(f"{made.id} snoozes {output.clean(made.incident_id)} until {output.instant(made.end)}")
 
 
 @GROUP.command()

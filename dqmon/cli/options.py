@@ -37,7 +37,7 @@ def selector(terms: list[str] | None, exclude: list[str] | None = None) -> Selec
         raise UsageError(str(e)) from e
 
 
-def instant(text: str | None) -> datetime | None:
+def instant(text: str | None, option: str = "--at") -> datetime | None:
     """An instant with a zone, in UTC. UsageError names the form expected."""
     if text is None:
         return None
@@ -46,7 +46,7 @@ def instant(text: str | None) -> datetime | None:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise UsageError(f"--at {text!r} is no instant with a zone; write it as 2013-02-10T12:00Z")
+        raise UsageError(f"{option} {text!r} is no instant with a zone; write it as 2013-02-10T12:00Z")
     return found.astimezone(UTC)
 
 

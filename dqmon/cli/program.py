@@ -14,10 +14,10 @@ from dqmon.cli.exit_codes import ExitCode
 from dqmon.errors import ConfigError, DqmonError, ExtensionError, NotifyError, StoreError, UsageError, WarehouseError
 
 COMMANDS = (
-    *("check", "run", "validate", "plan", "cost", "explain", "backtest", "backfill", "migrate", "demo"),
-    *("incidents", "route", "lineage", "export", "schema", "config", "grants", "doctor"),
+    *("check", "run", "validate", "plan", "cost", "explain", "test", "backtest", "backfill", "migrate", "demo"),
+    *("incidents", "silence", "why-not", "alert", "route", "lineage", "export", "schema", "config", "grants", "doctor"),
 )
-"""In the order of `dqmon --help`; each is a file of `dqmon/cli/` (`run` is run_daemon.py), with `command` or a `GROUP`."""
+"""As `dqmon --help` has them; each is a file of `dqmon/cli/` (`run`: run_daemon.py, `why-not`: why_not.py) with `command` or `GROUP`."""
 
 
 def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
@@ -35,7 +35,7 @@ def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
         callback=common,
     )
     for name in names:
-        module = import_module(f"dqmon.cli.{'run_daemon' if name == 'run' else name}")
+        module = import_module(f"dqmon.cli.{'run_daemon' if name == 'run' else name.replace('-', '_')}")
         if hasattr(module, "GROUP"):
             found.add_typer(module.GROUP)
         else:

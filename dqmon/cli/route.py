@@ -61,7 +61,7 @@ def explain(check: options.CheckArgument, expect: Expect = "", config: options.C
         if found is None:
             raise UsageError(f"there is no check {check!r}; `dqmon plan` names them")
         routes, channels = app.environment.routes, tuple(app.project.settings.channels)
-    every = {name: routes_for({**attributes(found), **alert}, routes) for name, alert in _alerts(found)}
+    every = {name: routes_for({**attributes(found), **alert}, routes) for name, alert in alerts_of(found)}
     for name, told in every.items():
         output.write(f"{name}: {_sentence(told)}")
     _compare({channel for told in every.values() for _, channel in told}, channels, expect)
@@ -77,8 +77,8 @@ def _attributes(terms: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _alerts(check: Check) -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:
-    """What is its own of each alert that the check can have, the worst first."""
+def alerts_of(check: Check) -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:
+    """The alerts that the check can have, the worst first: in which case, and the attributes that differ between them."""
     from dqmon.core.verdict import least
 
     warned = least(check.severity, check.warn_severity)

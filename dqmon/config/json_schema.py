@@ -1,4 +1,4 @@
-"""Draft-07 JSON Schemas of check files and of `config/dqmon.yaml`, for editors; made from the same models that read them."""
+"""Draft-07 JSON Schemas of check files, rule tests and `config/dqmon.yaml`, for editors; made from the same models that read them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dqmon.config.check_file import SECTIONS as CHECK_SECTIONS
 from dqmon.config.exposures import KEY as EXPOSURES
 from dqmon.config.keys import ExposureEntry, FileDefaults
 from dqmon.config.registries import Registries
+from dqmon.config.rule_test_keys import KEY as RULE_TESTS
+from dqmon.config.rule_test_keys import RuleTestKeys
 from dqmon.config.settings import SECTIONS, RouteKeys, SettingsKeys
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -21,9 +23,9 @@ _REFERENCE = {"type": "string", "pattern": r"\$\{(env|file):[^}]+\}"}
 
 
 def schemas(registries: Registries | None = None) -> dict[str, Schema]:
-    """Both schemas by file name, with the options of every extension that is installed; the same each time."""
+    """All schemas by file name, with the options of every extension that is installed; the same each time."""
     known = registries or Registries()
-    return {"checks.schema.json": _checks(known), "dqmon.schema.json": _settings(known)}
+    return {"checks.schema.json": _checks(known), "dqmon.schema.json": _settings(known), "tests.schema.json": _rule_tests()}
 
 
 def _checks(known: Registries) -> Schema:
@@ -64,6 +66,13 @@ def _settings(known: Registries) -> Schema:
         properties[section] = {"type": "object", "additionalProperties": {"anyOf": types}}
     properties["routes"] = {"type": "array", "items": _model(RouteKeys, definitions)}
     return _document("config/dqmon.yaml", _closed(properties) | {"required": ["version"]}, definitions)
+
+
+def _rule_tests() -> Schema:
+    definitions: dict[str, Schema] = {}
+    tests = {"type": "array", "minItems": 1, "items": _model(RuleTestKeys, definitions)}
+    properties: dict[str, Schema] = {"version": {"const": 1}, RULE_TESTS: tests}
+    return _document("Rule tests of dqmon", _closed(properties) | {"required": ["version", RULE_TESTS]}, definitions)
 
 
 def _extension(name: str, options: type[BaseModel], definitions: dict[str, Schema]) -> Schema:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from dqmon.config.build import build
 from dqmon.config.check_file import Entry, declared
 from dqmon.config.exposures import declared_exposures, exposed
+from dqmon.config.quiet import read_quiet
 from dqmon.config.registries import Registries
 from dqmon.config.report import Report
 from dqmon.config.routes import read_routes, vocabulary
@@ -23,6 +24,7 @@ from dqmon.core.lineage import Lineage
 from dqmon.core.load_record import PipelineInfo
 from dqmon.core.protocols import Warehouse
 from dqmon.core.route import Route
+from dqmon.core.silence import Quiet
 from dqmon.core.table import TableRef
 from dqmon.errors import ConfigError, DqmonError, Problem
 
@@ -57,6 +59,7 @@ class Project:
     facts: Facts
     file: SettingsFile
     exposed: Lineage
+    quiet: tuple[Quiet, ...]
 
     def resolve(self, tables: Iterable[tuple[TableRef, bool]], pipelines: Iterable[PipelineInfo] = ()) -> Resolved:
         """All checks once the patterns are applied to `tables` (with is_view, as `Session.tables` gives them) and `pipelines`.
@@ -118,7 +121,8 @@ def load_project(path: Path, env: Mapping[str, str], registries: Registries | No
     entries, exposures = _entries(root, file, known, report)
     used = _used(file, entries)
     settings = read_extensions(file, with_mirror(file, used), known)
-    routes = read_routes(file.data, file.names("channels"), vocabulary(known.checks.names(), file.names("warehouses")), report)
+    words = vocabulary(known.checks.names(), file.names("warehouses"))
+    routes, quiet = read_routes(file.data, file.names("channels"), words, report), read_quiet(file, words)
     facts = _facts(file, settings, known, report)
     placed = tuple(found for entry in entries if (found := place(entry, facts)))
     built, ends = build(placed, facts), exposed(exposures, facts)
@@ -128,7 +132,7 @@ def load_project(path: Path, env: Mapping[str, str], registries: Registries | No
     patterns = tuple(item for item in placed if item.pattern is not None)
     warnings = _sorted(map(file.placed, report.warnings))
     lineage = built.lineage.beside(ends)
-    return Project(root, path, settings, tuple(built.checks), patterns, routes, lineage, warnings, placed, facts, file, ends)
+    return Project(root, path, settings, tuple(built.checks), patterns, routes, lineage, warnings, placed, facts, file, ends, quiet)
 
 
 def _entries(root: Path, file: SettingsFile, known: Registries, report: Report) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:

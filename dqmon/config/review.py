@@ -9,7 +9,7 @@ from typing import Any
 from dqmon.config.merge import Chosen
 from dqmon.config.report import suggest
 from dqmon.config.targets import Facts, Placed, Target
-from dqmon.config.words import runbook_host
+from dqmon.config.words import is_host_allowed, runbook_host
 from dqmon.core.check import Check, DatasetCheck, PipelineCheck
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Dimension, Severity
@@ -108,7 +108,9 @@ def _runbook(check: Check, one: Chosen, values: Mapping[str, Any], facts: Facts)
             report.warn(line, message)
     if check.runbook and facts.runbook_hosts:
         host = runbook_host(check.runbook)
-        if host not in facts.runbook_hosts:
+        if not is_host_allowed(host, facts.runbook_hosts):
             message = f"the runbook's host {host!r} is not among runbook_hosts ({', '.join(facts.runbook_hosts)})"
-            where = one.item if "runbook" in one.item.keys else one.placed.entry
-            report.error(where.line_of("runbook"), message, "add it there, or link elsewhere")
+            entry = one.placed.entry
+            outside = entry.line_of("runbook") if "runbook" in entry.keys else entry.defaults_lines.get("runbook", entry.data.line)
+            line = one.item.line_of("runbook") if "runbook" in one.item.keys else outside
+            report.error(line, message, "add it there, or link elsewhere")

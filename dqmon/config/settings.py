@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from dqmon.config.endpoints import OpenlineageKeys, WebKeys
+from dqmon.config.silences import MaintenanceKeys, SilenceKeys
+from dqmon.config.words import check_host_pattern
 from dqmon.core.check import SourceLine
 from dqmon.core.cost import Budget
 from dqmon.core.duration import Duration
@@ -19,8 +21,7 @@ SECTIONS = {"warehouses": "warehouses", "ingestion": "ingestion", "channels": "c
 """Keys of dqmon.yaml that hold extensions by name, and the registry that knows their types."""
 
 LATER = frozenset({
-    "digest", "escalation", "heartbeat", "maintenance", "quarantine", "queue", "silences",
-    "storm",
+    "digest", "escalation", "heartbeat", "quarantine", "queue", "storm",
 })  # fmt: skip
 """Keys that CHECKS.md names for later versions; refused rather than ignored."""
 
@@ -109,7 +110,9 @@ class SettingsKeys(_Keys):
     require_runbook: Literal["info", "warning", "error", "critical", "never"] = Field(
         default="critical", description="Checks of this severity or above must have an owner and a runbook."
     )
-    runbook_hosts: tuple[str, ...] = Field(default=(), description="Hosts that runbooks may be on; all when empty.")
+    runbook_hosts: tuple[Annotated[str, BeforeValidator(check_host_pattern)], ...] = Field(
+        default=(), description="Hosts that runbooks may be on: wiki.example.com, *.example.com; all when empty."
+    )
     fuse_within: Duration = Field(default=30, description="Checks of one table due within this time run together.")
     correlate_within: Duration = Field(default=3_600, description="Alerts of one dataset within this time are one incident.")
     retention: RetentionKeys = Field(default_factory=RetentionKeys, description="How long rows are kept.")
@@ -120,6 +123,8 @@ class SettingsKeys(_Keys):
     mirror: MirrorKeys | None = Field(default=None, description="The metrics tables copied into a warehouse.")
     web: WebKeys | None = Field(default=None, description="The endpoint of the daemon, which jobs tell of themselves.")
     openlineage: OpenlineageKeys | None = Field(default=None, description="The server that is told of results.")
+    silences: tuple[SilenceKeys, ...] = Field(default=(), description="Alerts that nobody is told of until an end.")
+    maintenance: tuple[MaintenanceKeys, ...] = Field(default=(), description="Windows that come again, in which nobody is told.")
     platform_owner: str | None = Field(
         default=None, min_length=1, description="Whose a warehouse is that cannot be reached; the owners of its tables are not told."
     )

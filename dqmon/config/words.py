@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -98,8 +99,23 @@ def _check_link(key: str, text: str, refused: str) -> None:
 
 
 def runbook_host(runbook: str) -> str:
-    """The host of a link that `check_runbook` took."""
-    return urlsplit(runbook).hostname or ""
+    """The host of a link that `check_runbook` took: in small letters, without the dot of a whole domain name."""
+    return (urlsplit(runbook).hostname or "").rstrip(".")
+
+
+def check_host_pattern(value: object) -> object:
+    """`value`, in small letters, if it is a host name or `*.` before one; ValueError otherwise."""
+    if not isinstance(value, str):
+        return value
+    if not _is_name(value.removeprefix("*.")):
+        msg = f"{value!r} is no host; write wiki.example.com, or *.example.com for all hosts below it"
+        raise ValueError(msg)
+    return value.lower().rstrip(".")
+
+
+def is_host_allowed(host: str, patterns: Iterable[str]) -> bool:
+    """True when `host` is one of the names, or below one that `*.` stands before; that name itself is not."""
+    return any(host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]) and host != pattern[1:]) for pattern in patterns)
 
 
 def _is_name(host: str) -> bool:

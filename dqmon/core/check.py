@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
@@ -262,6 +263,15 @@ class Check:
     def node(self) -> str:
         """Its place in the lineage: `warehouse:dataset` or `source/pipeline`."""
         return str(self.table or self.pipeline)
+
+    @property
+    def runbook_url(self) -> str | None:
+        """The runbook with `{check}` and `{dataset}` filled in, percent-encoded where a URL must be."""
+        filled = {"{check}": self.id, "{dataset}": self.subject}
+        found = self.runbook
+        for key, value in filled.items():
+            found = found and found.replace(key, quote(value, safe="/:"))
+        return found
 
     @property
     def columns(self) -> tuple[str, ...]:

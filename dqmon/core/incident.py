@@ -66,7 +66,8 @@ class Group:
 
     `alert_keys` are the alerts that were routed to it when they fired (their texts): a reload of the routes never moves an
     open alert (R7). `id` is random, made when the group opens; a resolved group never reopens. `due_at` is the next time that it must
-    be looked at, None when there is nothing to wait for. `told_*` is what the last message said.
+    be looked at, None when there is nothing to wait for. `told_*` is what the last message said. `muted` are those of its open
+    alerts that were muted when it was looked at last (their texts), each with why.
     """
 
     id: str
@@ -84,3 +85,4 @@ class Group:
     told_acknowledged: bool = False
     escalation: int = 0
     resolved_at: datetime | None = None
+    muted: dict[str, str] = field(default_factory=dict)

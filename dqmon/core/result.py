@@ -76,9 +76,8 @@ class ResultRecord:
 
 
 def record(result: CheckResult) -> ResultRecord:
-    """The row that keeps `result`. `{check}` and `{dataset}` of the runbook are filled in."""
+    """The row that keeps `result`, with the filled-in runbook."""
     check, partition, observed = result.check, result.partition, result.observed
-    runbook = check.runbook and check.runbook.replace("{check}", check.id).replace("{dataset}", check.subject)
     return ResultRecord(
         id=result.id,
         run_id=result.run_id,
@@ -107,7 +106,7 @@ def record(result: CheckResult) -> ResultRecord:
         expected_text=result.expected.text,
         reason=result.reason,
         owner=check.owner,
-        runbook=runbook,
+        runbook=check.runbook_url,
         description=check.description,
         source_path=check.source.path,
         source_line=check.source.line,

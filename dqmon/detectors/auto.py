@@ -32,22 +32,23 @@ class Auto:
     14) is the number of points below which it is still learning; smallest_change (default 1, as of a count; 0 for values that
     are none) is what a constant history may change by at least; seasonality (default auto) names the one season to look for.
 
-    1. Learned from (`base.incidents`, `base.closed`): points that were not alerted; alerted ones that became the level, or that
-       recur on a weekday or an edge of the month. Closing times, zeros that recur in their slot, say nothing of the level.
+    1. Learned from (`base.incidents`, `base.closed`): points that were not alerted; alerted ones that became the level (five in a
+       row), or that recur on a weekday or an edge of the month. Closing times, zeros that recur in their slot, say nothing of the level.
     2. Scale (`base.scale`): counts on log(1 + x), ratios and other positive values on the likelier one of two. Several points a
        day are held to a second scale, on which a burst cannot hide in the noise of the night.
-    3. Season (`base.season`, `base.clock`): the median deviation of each weekday and edge of the month (hour, hour of the
-       week), shrunk towards none as far as its own noise explains it.
+    3. Season (`base.season`, `base.clock`): the median deviation of each weekday and edge of the month (hour, weekend, hour of
+       the week), shrunk towards none as far as its own noise explains it.
     4. Level (`base.level`): exponential smoothing of the values without season, outliers drawn in, with the memory that
        forecast this series best.
     5. Width (`base.tail`, `base.noise`): the quantile of the errors that these forecasts made, by t distributions, for the
        probability false_alerts_per_year / points a year. Errors of counts are measured in standard deviations of an
        over-dispersed Poisson count of their level.
-    6. Drift (`base.drift`) narrows the band to what leaves the mean of a week where such means have been.
-    7. Holidays (`base.public_holidays`) of the country whose holidays were unusual before, and for 28 points a return from a
-       new level to the old one, widen it.
+    6. Drift (`base.drift`) narrows the band to what leaves the mean of a week where such means have been. It has half of the
+       probability besides, and is silent while the week spans an alert that is over.
+    7. Holidays (`base.public_holidays`) of the country whose holidays were unusual before, an edge of the month
+       (`base.month_edges`) that was alerted the month before, and for 28 points a return from a new level to the old one, widen it.
     8. A count that hardly ever falls is a total (`base.total`): its steps are forecast, so that a stalled table is seen. A
-       constant history is exact (`base.constant`).
+       constant history is exact (`base.constant`). After an alert it goes on from either total, the last good or the alerted one.
 
     The tested point is never in its own baseline. Pure; about a millisecond a point.
     """
@@ -96,5 +97,6 @@ class Auto:
         if is_constant(series.values):
             # The points' own values: a series may hold what is too large to calculate with.
             return constant(window.points[places[0]].value, len(places), self._smallest_change)
-        baseline = Baseline(series, shifts, p, window.series, self._seasonality)
+        alerts = tuple(window.series.local[window.alerted].tolist())
+        baseline = Baseline(series, shifts, p, window.series, alerts, self._seasonality)
         return total(baseline) if is_total(series.values) else with_closing(forecast(baseline), closed, baseline)

@@ -52,9 +52,10 @@ class Seasonal(Simple):
         return Forecast(band.low, band.high, band.center, (f"only points of the same {name} count", *band.explanation))
 
     def _slots(self, series: Series) -> list[tuple[str, NDArray[int64]]]:
-        """The seasons of `base.clock`; those that auto finds but cannot learn yet, or that are only edges, are left out."""
+        """The seasons of `base.clock`; those that auto finds but cannot learn yet, or that are only edges or weekends, are left out."""
         found = slots(series, self._seasonality)
         if self._seasonality is not Seasonality.AUTO:
             return found
         is_long = series.span_s >= _ENOUGH * WEEK_S
-        return [(name, slot) for name, slot in found if name != "month edge" and (is_long or name != "hour of the week")]
+        left_out = {"month edge", "weekend"} | (set() if is_long else {"hour of the week"})
+        return [(name, slot) for name, slot in found if name not in left_out]

@@ -34,14 +34,14 @@ class Composer:
         self._now = now
 
     def of_decision(self, decision: Decision, incident: Incident, shown: Sequence[Alert]) -> Iterable[Delivery]:
-        """The messages of a decision; one that is never sent, with the reason, when the group ends without a word."""
+        """The messages of a decision; kept and not sent, with the reason, when it withholds them or the group ends without a word."""
         group = decision.group
         ends_silently = not decision.says and group.resolved_at == self._now
         if not (decision.says or ends_silently):
             return
         facts = alert_facts(self._connection, shown, incident.root)
         radius = self._radius(incident, shown)
-        reason = decision.reason if ends_silently else ""
+        reason = decision.reason if ends_silently else decision.withheld
         says = [(saying.kind, saying.dedup_key) for saying in decision.says] or [(DeliveryKind.TRIGGER, group.dedup_key)]
         for kind, key in says:
             keyed = replace(group, dedup_key=key)
@@ -49,9 +49,10 @@ class Composer:
             message = compose(kind, keyed, incident, facts, self._now, instance=instance, changes=decision.changes, radius=radius)
             yield from self._parts(message, group.channel, reason)
 
-    def not_sent(self, group: Group, incident: Incident, told: AlertFacts, reason: str) -> Iterable[Delivery]:
-        """The message that an alert would have opened `group` with, kept with the reason why nobody is sent it."""
-        message = compose(DeliveryKind.TRIGGER, group, incident, (told,), self._now, instance=self._environment.instance)
+    def not_sent(self, group: Group, incident: Incident, told: Sequence[AlertFacts], reason: str) -> Iterable[Delivery]:
+        """What `group` would have said of alerts that fired, kept with the reason why nobody is sent it."""
+        kind = DeliveryKind.TRIGGER if group.last_told_at is None else DeliveryKind.UPDATE
+        message = compose(kind, group, incident, told, self._now, instance=self._environment.instance)
         return self._parts(message, group.channel, reason)
 
     @cached_property

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dqmon.core.lineage import Lineage
     from dqmon.core.protocols import Channel, Source, Warehouse
     from dqmon.core.route import Route
+    from dqmon.core.silence import Quiet
     from dqmon.store.database import Database
 
 
@@ -25,6 +26,7 @@ class Environment:
     """Concrete objects by their configured names. `clock` gives aware UTC; `new_id` random, sortable ids.
 
     `ways` are those that the planner may take (`engine.ways`). `checks` are all enabled checks by id, patterns resolved.
+    `quiet` is what the configuration silences; what people silence by hand is in the store.
     `source_gate` is the one that `sources` go through to their warehouses. A reload makes a new environment.
     """
 
@@ -46,3 +48,4 @@ class Environment:
     breakers: Breakers = field(default_factory=Breakers)
     source_gate: Gate = field(default_factory=Gate)
     platform: Platform = field(default_factory=Platform)
+    quiet: tuple[Quiet, ...] = ()

@@ -36,7 +36,7 @@ def alert_facts(connection: Connection, found: Sequence[Alert], root: AlertKey) 
         known = tuple(pointed[m.result_id] for m in alert.members.values() if m.result_id in pointed)
         shown = known or newest.get(alert.key.check_id, ())
         if shown:
-            past = _background(connection, alert, shown[0]) if place < LISTED_ALERTS else Background()
+            past = background(connection, alert, shown[0]) if place < LISTED_ALERTS else Background()
             told.append(facts(alert, shown, past))
     return tuple(told)
 
@@ -69,7 +69,8 @@ def _last_good(times: Sequence[datetime | None], *, is_failing: bool) -> datetim
     return min(known, default=None) if is_failing else max(known, default=None)
 
 
-def _background(connection: Connection, alert: Alert, result: ResultRecord) -> Background:
+def background(connection: Connection, alert: Alert, result: ResultRecord) -> Background:
+    """What the store knows of the segment of `result` besides the alert."""
     past = [r for r in results.recent(connection, result.check_id, LOOK_BACK) if r.segment == result.segment]
     values = [r.ratio if r.ratio is not None else r.observed_value for r in past[:RECENT_POINTS]]
     numbers = [float(value) for value in values if isinstance(value, int | float)]

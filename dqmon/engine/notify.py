@@ -8,20 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dqmon.alerts.book import Rules, Scene
 from dqmon.alerts.correlate import correlate
-from dqmon.alerts.group import decide, dedup_key, first_due, group_key, view_of
+from dqmon.alerts.group import dedup_key, first_due, group_key, view_of
 from dqmon.alerts.message import Background, facts
 from dqmon.alerts.route import attributes_of, routes_for
+from dqmon.alerts.silence import Hush, decide_quietly, hush, never_told
 from dqmon.alerts.transition import close
 from dqmon.core.alert import AlertEvent, AlertKey, EventKind
 from dqmon.core.incident import Group, Incident, IncidentState
 from dqmon.core.route import Route
 from dqmon.engine.compose import Composer
+from dqmon.engine.facts import alert_facts
 from dqmon.engine.inhibited import Intake, due_for_release, has_news, next_at, places
-from dqmon.store import alerts, deliveries, groups, incidents, results, slots
+from dqmon.engine.muted import Mutes
+from dqmon.store import alerts, deliveries, groups, incidents, results, silences, slots
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,6 +66,16 @@ def settle(environment: Environment, incident: Incident, now: datetime, *, ends_
                 step.speak(group, is_touched=True)
 
 
+def unmute(environment: Environment, silence_id: str, by: str, now: datetime) -> None:
+    """Ends a silence before its time, and lets the groups with muted alerts speak at once. Raises StoreError."""
+    with environment.database.write() as connection:
+        silences.expire(connection, silence_id, by, now)
+        step = _Step(environment, connection, now, is_at_once=True)
+        for group in groups.open_groups(connection):
+            if group.muted:
+                step.speak(group, is_touched=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Shown:
     """What a group has to do with: its incidents, and its alerts that have not left them."""
@@ -69,6 +83,11 @@ class _Shown:
     incidents: tuple[Incident, ...]
     keys: tuple[AlertKey, ...]
     open_keys: tuple[AlertKey, ...]
+
+    @property
+    def incident_of(self) -> dict[AlertKey, str]:
+        """The incident of each open alert."""
+        return {member.key: incident.id for incident in self.incidents for member in incident.open_members}
 
 
 class _Step:
@@ -105,21 +124,53 @@ class _Step:
     def speak(self, group: Group, *, is_touched: bool) -> None:
         """Lets one group decide, and puts what it says into the outbox."""
         shown = self._shown(group)
+        if (unheard := never_told(group, map(str, shown.open_keys))) and group.last_told_at is not None:
+            group = replace(group, alert_keys=tuple(key for key in group.alert_keys if key not in unheard))
+            shown = self._shown(group)
         found = alerts.get(self.connection, shown.keys)
+        quiet = hush(group, self.mutes.of((found[key] for key in shown.open_keys if key in found), shown.incident_of))
         channel = self.environment.channels.get(group.channel)
         view = view_of(
-            (found[key] for key in shown.open_keys if key in found),
+            (found[key] for key in shown.open_keys if key in found and key not in quiet.mutes),
             is_acknowledged=bool(shown.incidents) and all(i.state is IncidentState.ACKNOWLEDGED for i in shown.incidents),
             pages=channel is not None and channel.pages,
             instance=self.environment.instance,
         )
         if self.is_at_once and is_touched:
             group = replace(group, due_at=self.now)
-        decision = decide(group, view, self._route_of(group), self.now)
+        decision = decide_quietly(group, view, quiet, self._route_of(group), self.now)
         groups.save(self.connection, (decision.group,))
         if shown.incidents:
-            told = [found[key] for key in shown.open_keys or shown.keys if key in found]
+            self._withhold(group, shown.incidents[0], quiet, found)
+            told_keys = [key for key in shown.open_keys if key not in quiet.hidden]
+            told = [found[key] for key in told_keys or shown.keys if key in found and key not in quiet.hidden]
             deliveries.add(self.connection, self.composer.of_decision(decision, shown.incidents[0], told))
+        if decision.group.resolved_at is not None and quiet.hidden:
+            groups.save(self.connection, (self._successor(decision.group, quiet),))
+
+    @cached_property
+    def mutes(self) -> Mutes:
+        """What mutes alerts now."""
+        return Mutes(self.environment, self.connection, self.now)
+
+    def _withhold(self, group: Group, incident: Incident, quiet: Hush, found: Mapping[AlertKey, Alert]) -> None:
+        """Records for the hidden alerts that nobody is told of them, once for each reason."""
+        fresh: dict[str, list[Alert]] = {}
+        for key in sorted(quiet.hidden):
+            if group.muted.get(str(key)) != quiet.mutes[key].reason:
+                fresh.setdefault(quiet.mutes[key].reason, []).append(found[key])
+        for reason, muted in fresh.items():
+            told = alert_facts(self.connection, muted, incident.root)
+            deliveries.add(self.connection, self.composer.not_sent(group, incident, told, reason))
+
+    def _successor(self, ended: Group, quiet: Hush) -> Group:
+        """What tells of the hidden alerts of a group once they may be told, since all that it told of has resolved."""
+        id_ = self.environment.new_id()
+        dedup = dedup_key(self.environment.instance, ended.channel, id_, 0)
+        due_at = min(quiet.mutes[key].until for key in quiet.hidden)
+        keys = tuple(map(str, sorted(quiet.hidden)))
+        muted = {key: ended.muted[key] for key in keys}
+        return Group(id_, ended.key, ended.route, ended.channel, dedup, self.now, ended.incident_ids, keys, due_at, muted=muted)
 
     def _route(
         self,
@@ -143,7 +194,7 @@ class _Step:
             for route, channel in routes_for(attributes, self.environment.routes) if records else ():
                 name = group_key(route.group_by, incident.id, attributes)
                 if cause is not None:
-                    why, told = f"inhibited: caused by {cause}, incident {incident.id}", facts(found[key], records, Background())
+                    why, told = f"inhibited: caused by {cause}, incident {incident.id}", (facts(found[key], records, Background()),)
                     deliveries.add(self.connection, self.composer.not_sent(self._open(name, route, channel), incident, told, why))
                     continue
                 same = (g for g in opened.values() if (g.channel, g.key) == (channel, name))

@@ -26,7 +26,8 @@ BATCH = 2_000
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How long rows stay, counted back from the newest of their series or table, never from now: a check that stopped
-    running keeps its last history. `incidents` counts for resolved incidents, their groups, and the alerts' events.
+    running keeps its last history. `incidents` counts for resolved incidents, their groups, the alerts' events, and silences
+    that are over.
     """
 
     measurements: timedelta = timedelta(days=400)
@@ -75,6 +76,7 @@ def purge(database: Database, now: datetime, policy: Policy, baseline: Baseline 
         ("dq_backlog_samples", aged.delete_samples, backlogs.KEPT),
         ("dq_groups", aged.delete_groups, policy.incidents),
         ("dq_incidents", aged.delete_incidents, policy.incidents),
+        ("dq_silences", aged.delete_silences, policy.incidents),
     ):
         batches(table, partial(delete, keep=keep, now=now, limit=BATCH))
     return dict(counts)

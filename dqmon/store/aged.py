@@ -21,6 +21,7 @@ from dqmon.store.measurements import measurements
 from dqmon.store.results import results
 from dqmon.store.runs import runs
 from dqmon.store.schema import Instant
+from dqmon.store.silences import silences
 from dqmon.store.statements import statements
 
 if TYPE_CHECKING:
@@ -150,6 +151,11 @@ def delete_incidents(connection: Connection, keep: timedelta, now: datetime, lim
     is_resolved = incidents.c.state == IncidentState.RESOLVED
     is_old = incidents.c.resolved_at < _cut(connection, incidents.c.opened_at, keep, now)
     return _delete(connection, incidents, is_old & is_resolved, limit)
+
+
+def delete_silences(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:
+    """Deletes silences that were over longer than `keep` before now."""
+    return _delete(connection, silences, silences.c.end_at < now - keep, limit)
 
 
 def _cut(connection: Connection, at: sa.Column[datetime], keep: timedelta, now: datetime) -> datetime:

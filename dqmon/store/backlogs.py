@@ -70,5 +70,3 @@ def of_pipeline(connection: Connection, source: str, pipeline: str) -> tuple[Bac
     mine = (backlogs.c.source == source) & (backlogs.c.pipeline == pipeline)
     rows = connection.execute(sa.select(backlogs).where(mine).order_by(backlogs.c.partition, backlogs.c.unit)).mappings()
     return tuple(Backlog(**dict(row) | {"partition": row["partition"] or None}) for row in rows)
-
-

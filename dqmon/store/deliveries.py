@@ -63,7 +63,7 @@ _REPEATABLE = ("event", "edit")
 def add(connection: Connection, new: Iterable[Delivery]) -> None:
     """Puts messages into the outbox in the order given; `sequence` is counted up here, whatever the delivery says.
 
-    A resolve cancels the group's messages that were never sent; when nothing was, itself too. One that was added before
+    A resolve cancels the messages of its key that were never sent; when none was, itself too. One that was added before
     (same id) is an error.
     """
     for delivery in new:
@@ -218,12 +218,13 @@ def _mark(connection: Connection, delivery: Delivery, **values: object) -> bool:
 
 
 def _cancel_overtaken(connection: Connection, delivery: Delivery) -> None:
-    """When the group's resolve waits: what was not sent needs no sending; if nothing was sent, the resolve neither.
+    """When the resolve of the delivery's key waits: what was not sent needs no sending; if nothing was sent, the resolve neither.
 
-    What may have been sent stays, and the resolve after it.
+    What may have been sent stays, and the resolve after it. Other keys of the group are left alone: after a rise of severity the
+    page goes out under a new key while the old one resolves.
     """
     c = deliveries.c
-    group = (c.channel == delivery.channel, c.group_id == delivery.group_id)
+    group = (c.channel == delivery.channel, c.group_id == delivery.group_id, c.dedup_key == delivery.dedup_key)
     is_resolve, is_queued = c.kind == DeliveryKind.RESOLVE, c.state == DeliveryState.QUEUED
     if connection.execute(sa.select(c.sequence).where(*group, is_resolve, is_queued).limit(1)).first() is None:
         return

@@ -36,6 +36,7 @@ groups = sa.Table(
     sa.Column("told_acknowledged", sa.Boolean, nullable=False),
     sa.Column("escalation", sa.Integer, nullable=False),
     sa.Column("resolved_at", Instant, comment="NULL while open; a resolved group never reopens"),
+    sa.Column("muted", JsonText, nullable=False, comment="the open alerts that are silenced, each with why: {alert: reason}"),
     sa.Column("receipt", JsonText, comment="the vendor's answer to the first message: {reference: {...}, detail}"),
     sa.Index(None, "due_at"),
     sa.Index(None, "resolved_at", "channel"),

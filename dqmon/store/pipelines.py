@@ -115,5 +115,3 @@ def _said(info: PipelineInfo) -> dict[str, object]:
     schedule = info.schedule or Schedule(None, None, "")
     timezone = schedule.timezone if info.schedule else None
     return {"cron": schedule.cron, "every_s": schedule.every_s, "timezone": timezone, "is_paused": info.is_paused}
-
-

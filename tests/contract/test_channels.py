@@ -12,11 +12,29 @@ from sample_messages import delivery, facts, message
 from dqmon.core.message import DeliveryKind
 from dqmon.core.registry import Registry
 from dqmon.errors import NotifyError, OutcomeUnknown, Permanent, Transient
+from dqmon.notify.alertmanager import Alertmanager, AlertmanagerOptions
+from dqmon.notify.datadog import Datadog, DatadogOptions
+from dqmon.notify.opsgenie import Opsgenie, OpsgenieOptions
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions
 from dqmon.notify.slack import TRANSIENT_WORDS, Slack, SlackOptions
+from dqmon.notify.sns import Sns, SnsOptions
+from dqmon.notify.teams import Teams, TeamsOptions
+from dqmon.notify.webhook import Webhook, WebhookOptions
 
 TOKEN, HOOK, KEY = "xoxb-fake", "/services/T0/B0/secret", "0123456789abcdef0123456789abcdef"
-CHANNELS = ("slack", "webhook", "pagerduty")
+EVENTS, SIGNING = "https://ops.example.com/hook/token-1", "a-secret-to-sign-with"
+FLOW, GENIE, BEARER = "https://flow.example.com/teams/flow?sig=sig-secret", "genie-secret-key", "bearer-secret"
+TOPIC, AWS_KEY = "arn:aws:sns:eu-west-1:123456789012:data-quality", "aws-secret-key"
+# The channels that only post: class, options, what they accept. `webhook` is Slack's, `events` the generic one.
+POSTING = {
+    "events": (Webhook, WebhookOptions, {"url": EVENTS, "secret": SIGNING}, ""),
+    "teams": (Teams, TeamsOptions, {"webhook_url": FLOW}, "1"),
+    "opsgenie": (Opsgenie, OpsgenieOptions, {"api_key": GENIE}, '{"result": "Request will be processed"}'),
+    "alertmanager": (Alertmanager, AlertmanagerOptions, {"url": "https://am.example.com/am/", "token": BEARER}, ""),
+    "datadog": (Datadog, DatadogOptions, {"api_key": KEY}, '{"status": "ok"}'),
+    "sns": (Sns, SnsOptions, {"topic_arn": TOPIC, "access_key_id": "AKIA", "secret_access_key": AWS_KEY}, "not XML"),
+}
+CHANNELS = ("slack", "webhook", "pagerduty", *POSTING)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +55,10 @@ def options(vendors, **changes):
 
 def make(vendors, name, **changes):
     """A channel that talks to the fake."""
+    if name in POSTING:
+        kind, model, mine, _ = POSTING[name]
+        base_url = vendors.slack_url + ("/sns" if name == "sns" else "")
+        return kind(name, model.model_validate(options(vendors, base_url=base_url) | mine | changes))
     if name == "pagerduty":
         mine = options(vendors, base_url=vendors.pagerduty_url, routing_key=KEY)
         return PagerDuty(name, PagerDutyOptions.model_validate(mine | changes))
@@ -51,7 +73,7 @@ def send(channel, kind=DeliveryKind.TRIGGER, part=None, parent=None, **changes):
 
 
 def vendor_of(name):
-    return "pagerduty" if name == "pagerduty" else "slack"
+    return "hooks" if name in POSTING else "pagerduty" if name == "pagerduty" else "slack"
 
 
 # The one table: 2xx taken, 3xx and most of 4xx never, these again, gateways unknown.
@@ -71,7 +93,8 @@ EXPECTED = {
 @pytest.mark.parametrize("name", CHANNELS)
 def test_every_status_is_classified_with_exactly_one_request(vendors, name):
     channel = make(vendors, name)
-    body = {"slack": '{"ok": true, "channel": "C0DATA", "ts": "1.0"}', "webhook": "ok", "pagerduty": '{"dedup_key": "d"}'}[name]
+    bodies = {"slack": '{"ok": true, "channel": "C0DATA", "ts": "1.0"}', "webhook": "ok", "pagerduty": '{"dedup_key": "d"}'}
+    body = bodies.get(name) or POSTING[name][3]
     wrong = []
     for status, expected in EXPECTED.items():
         if status in (204, 205, 304):
@@ -132,20 +155,21 @@ def test_a_redirect_is_not_followed(vendors, name):
 @pytest.mark.parametrize("name", CHANNELS)
 def test_no_secret_in_errors_or_logs_even_when_the_vendor_echoes_it(vendors, name, caplog):
     caplog.set_level(logging.DEBUG)
-    secrets = (TOKEN, HOOK, KEY)
-    echo = {"ok": False, "error": f"bad {TOKEN} {HOOK}", "message": f"bad {KEY}", "errors": [KEY]}
+    secrets = (TOKEN, HOOK, KEY, EVENTS, SIGNING, FLOW, "/teams/flow?sig=sig-secret", GENIE, BEARER, AWS_KEY)
+    echo = {"ok": False, "error": f"bad {TOKEN} {HOOK}", "message": " ".join(["bad", *secrets]), "errors": [KEY]}
     url = "https://hooks.slack.com" + HOOK
     for fault in (
         Fault(status=400, body=json.dumps(echo)),
-        Fault(status=400, body=f"bad {url} {TOKEN} {KEY}"),
+        Fault(status=400, body=" ".join(["bad", url, *secrets])),
         Fault(drop=True),
         Fault(status=401),
     ):
         vendors.script(vendor_of(name), fault)
         with pytest.raises(NotifyError) as raised:
             send(make(vendors, name))
-        own = {"slack": TOKEN, "webhook": url, "pagerduty": KEY}[name]
-        assert own not in str(raised.value)
+        more = {"events": ["token-1", SIGNING], "teams": ["sig-secret"], "opsgenie": [GENIE], "alertmanager": [BEARER], "sns": [AWS_KEY]}
+        own = {"slack": [TOKEN], "webhook": [url], "pagerduty": [KEY], "datadog": [KEY]} | more
+        assert not [secret for secret in own[name] if secret in str(raised.value)]
         assert raised.value.__cause__ is None, "the vendor's exception holds the request, and that the secret"
     send(make(vendors, name))
     assert not [record.getMessage() for record in caplog.records for secret in secrets if secret in record.getMessage()]
@@ -292,12 +316,8 @@ def test_pagerduty_by_http_is_refused(vendors):
 
 def test_each_channel_is_found_by_its_file():
     found = Registry("channels").all()
-    assert {name: kind.type for name, kind in found.items() if name in ("slack", "pagerduty")} == {
-        "slack": "slack",
-        "pagerduty": "pagerduty",
-    }
-    assert found["pagerduty"].pages
-    assert not found["slack"].pages
+    assert all(kind.type == name for name, kind in found.items())
+    assert {name for name, kind in found.items() if kind.pages} == {"opsgenie", "pagerduty"}
 
 
 def test_rendering_needs_no_connection_and_keeps_its_input(vendors):

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -147,6 +148,17 @@ def test_a_resolve_cancels_what_was_never_sent_and_itself(database):
     nothing = ("not_sent", "nothing had been sent that it could resolve")
     early = ("not_sent", "resolved before it was sent")
     assert states(database) == {"d1": early, "d2": early, "d3": nothing, "d4": nothing}
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_the_end_of_one_key_cancels_no_page_under_another(database, is_told):
+    """A rise to a severity that pages: the page goes out under a new key, then the old one resolves."""
+    add(database, row("d1"))
+    if is_told:
+        mark(database, deliveries.mark_sent, claim(database), Receipt(), AT)
+    add(database, replace(row("d2"), dedup_key="dqmon:g1, 2"), row("d3", RESOLVE))
+    assert states(database)["d2"] == ("queued", ""), "the page was cancelled"
+    assert states(database)["d3"][0] == ("queued" if is_told else "not_sent")
 
 
 @pytest.mark.parametrize("how", ["sent", "under way", "uncertain", "dry run"])

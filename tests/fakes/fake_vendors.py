@@ -1,4 +1,4 @@
-"""Slack and PagerDuty in one real server: HTTP for Slack, HTTPS for PagerDuty (its client insists), with scripted faults.
+"""All vendors in one real server: HTTP, and HTTPS for PagerDuty (its client insists), with scripted faults.
 
 In a test: `with Vendors() as vendors: ...`. As a program: `python tests/fakes/fake_vendors.py --port 8900 --ca-file ca.pem`
 prints one line of JSON with both URLs; GET /_state answers what the vendors know, GET /_idle only when the requests before it
@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import trustme
+from fake_hooks import FakeHooks
 from fake_pagerduty import FakePagerDuty
 from fake_slack import FakeSlack
 
@@ -43,7 +44,7 @@ class Fault:
 class Vendors:
     def __init__(self, port=0, ca_file=None, routing_keys=None, slack_scopes=None):
         self.slack_scopes = slack_scopes
-        self.slack, self.pagerduty = FakeSlack(scopes=slack_scopes), FakePagerDuty(routing_keys)
+        self.slack, self.pagerduty, self.hooks = FakeSlack(scopes=slack_scopes), FakePagerDuty(routing_keys), FakeHooks()
         self.faults: dict[str, deque] = defaultdict(deque)
         self.requests: list[dict] = []
         self.lock = threading.Lock()
@@ -69,21 +70,27 @@ class Vendors:
             server.server_close()
 
     def script(self, vendor, *faults):
-        """The next requests to `slack` or `pagerduty` meet these faults, one each, in order."""
+        """The next requests to `slack`, `pagerduty` or `hooks` (all others) meet these faults, one each, in order."""
         with self.lock:
             self.faults[vendor].extend(faults)
 
     def reset(self):
         with self.lock:
             self.slack, self.pagerduty = FakeSlack(scopes=self.slack_scopes), FakePagerDuty(self.pagerduty.routing_keys)
+            self.hooks = FakeHooks()
             self.faults.clear()
             self.requests.clear()
 
     def state(self):
         return {"slack": self.slack.state(), "pagerduty": self.pagerduty.state(), "request_count": len(self.requests)}
 
+    def vendor(self, path):
+        return "hooks" if self.hooks.takes(path) else "pagerduty" if path == "/v2/enqueue" else "slack"
+
     def answer(self, path, headers, raw):
         """(status, content type, body) of the vendor itself."""
+        if self.hooks.takes(path):
+            return self.hooks.answer(path, headers, raw)
         if path == "/v2/enqueue":
             status, body = self.pagerduty.enqueue(raw)
         elif path.startswith("/api/"):
@@ -150,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._reply(200, "text/plain", b"ok")
         with vendors.lock:
             vendors.requests.append({"path": self.path, "body": raw, "headers": dict(self.headers), "at": time.monotonic()})
-            waiting = vendors.faults["pagerduty" if self.path == "/v2/enqueue" else "slack"]
+            waiting = vendors.faults[vendors.vendor(self.path)]
             fault = waiting.popleft() if waiting else Fault()
         vendors.stopping.wait(fault.delay_s)
         status, kind, body = fault.status, "application/json", (fault.body or "").encode()

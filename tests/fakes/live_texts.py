@@ -68,6 +68,8 @@ def live_in(kind, payload, allowed):
         case "teams":
             content = payload["attachments"][0]["content"]
             return live_in_teams(content, allowed)
+        case "sns":
+            return live(payload["Message"], allowed) + [c for c in payload["Subject"] if not " " <= c <= "~"]
         case "datadog":
             return live(payload["title"] + payload["text"], allowed)
         case _:

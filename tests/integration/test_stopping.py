@@ -35,11 +35,12 @@ STUCK = f"{BUSY} and state = 'active' and query like '%stuck%'"
 DAEMON = """
 import sys
 from dqmon.app import open_app
+from dqmon.app.daemon import setup
 from dqmon.daemon.service import Service
 from dqmon.telemetry import configure
 configure("info", as_json=False)
 app = open_app(sys.argv[1])
-sys.exit(Service(app.database, app.setup, drain_s=0.5).run())
+sys.exit(Service(app.database, lambda: setup(app), drain_s=0.5).run())
 """
 
 

@@ -227,7 +227,9 @@ def test_rows_loaded_anomaly(rows, options, verdict):
 
 def test_rows_loaded_anomaly_says_what_it_expected():
     found = judge(RowsLoadedAnomaly(), *daily(*STEADY, 500))
-    assert found.reason.startswith("the newest load brought 500 rows, expected about 1,000 (50 % below, less than once in 1,000 years); fails unless ")
+    assert found.reason.startswith(
+        "the newest load brought 500 rows, expected about 1,000 (50 % below, less than once in 1,000 years); fails unless "
+    )
     assert found.expected.low == int(found.expected.low), "rows are whole"
     none = judge(RowsLoadedAnomaly(), *daily(1000, 0))
     assert none.reason == "the newest load brought no rows, where there never were fewer than 1,000 in 1 earlier point"

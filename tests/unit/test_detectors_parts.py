@@ -94,6 +94,17 @@ def test_several_points_a_day_are_learned_for_two_days() -> None:
     assert isinstance(detector.expect(History(points), START + 48 * HOUR, "UTC"), Band)
 
 
+def test_a_second_weekend_of_hours_is_like_the_first() -> None:
+    """From the 13th day on, a Saturday: five times fewer rows on weekends, at every hour."""
+    hours = np.arange(24 * 12 + 10)
+    values = np.round(1000 * noise(len(hours)) * np.where(hours // 24 % 7 >= 5, 0.2, 1))
+    saturday = set(range(24 * 12, len(hours)))
+    band = expect(values, step=HOUR)
+    assert band.low < 200 < band.high < 500
+    assert said(band, "weekend effect")
+    assert expect(values, alerted=saturday, step=HOUR).low < 200
+
+
 def test_learning_of_minutes_ends_although_the_window_is_shorter_than_two_days() -> None:
     points = tuple(Point(START + i * timedelta(minutes=1), 100.0 + i % 3) for i in range(700))
     assert isinstance(Auto({}).expect(History(points), START + timedelta(minutes=700), "UTC"), Band)
@@ -108,6 +119,14 @@ def test_a_month_edge_is_a_season(edge: str) -> None:
     band = expect(values[:cut])
     assert 2000 < band.center < 4000
     assert "+" in said(band, "month edge effect")
+
+
+def test_a_month_edge_that_was_alerted_once_is_not_told_of_again() -> None:
+    values = np.round(1000 * noise(55))  # until 28 February; the tested day is 1 March
+    values[27] = 3000  # 1 February
+    assert expect(values, alerted={27}).high > 3000
+    assert said(expect(values, alerted={27}), "the one before was alerted")
+    assert expect(np.append(values, 1000), alerted={27}).high < 1500
 
 
 def test_an_alert_that_recurs_at_the_month_edge_is_believed() -> None:
@@ -161,6 +180,30 @@ def test_a_new_level_is_believed_although_one_of_its_points_was_inside_the_band(
     assert expect(values, alerted=seven).center < 1100
 
 
+def test_a_new_level_of_a_week_of_unlike_days_is_believed() -> None:
+    """Three times as much on each weekday, and a tenth of that on weekends."""
+    week = np.array([1, 1.1, 0.9, 1, 1.2, 0.1, 0.15])
+    values = np.round(np.concatenate([1000 * noise(42), 3000 * noise(8, seed=2)]) * np.resize(week, 50))
+    assert 2500 < expect(values, alerted=set(range(42, 50))).center < 4000
+
+
+def test_a_stalled_total_is_unusual_as_long_as_it_lasts() -> None:
+    grown = 1e6 + np.cumsum(np.round(1000 * noise(40)))
+    for days in (1, 12):
+        stalled = np.append(grown, np.full(days, grown[-1]))
+        band = expect(stalled, alerted=set(range(40, 40 + days)))
+        assert band.low > stalled[-1]
+        # What was missing may come at once, or never.
+        assert band.low < stalled[-1] + 1000 < stalled[-1] + (days + 1) * 1000 < band.high
+
+
+def test_rows_deleted_from_a_total_are_told_of_once() -> None:
+    grown = 1e6 + np.cumsum(np.round(1000 * noise(40)))
+    band = expect(np.append(grown, grown[-1] - 200_000), alerted={40})
+    assert band.low < grown[-1] - 199_000 < band.high
+    assert said(band, "or goes on from the alerted")
+
+
 def test_a_long_incident_that_ended_leaves_the_baseline() -> None:
     values = np.round(np.concatenate([1000 * noise(40), 3000 * noise(9, seed=2), 1000 * noise(8, seed=3)]))
     band = expect(values, alerted=set(range(40, 47)))
@@ -180,6 +223,14 @@ def test_a_leak_of_less_than_the_noise_is_seen_within_nine_days() -> None:
     assert min(alerted) <= 129
     usual = expect(np.round(10_000 * noise(120, 0.08, seed=5)))
     assert usual.low < usual.center < usual.high
+
+
+def test_drift_is_silent_while_its_mean_spans_an_alert_that_is_over() -> None:
+    base = 10_000 * noise(127, 0.08, seed=5)
+    base[120:] *= 0.96 ** np.arange(1, 8)
+    moved = "the mean of the last 7 points"
+    assert not any(moved in sentence for sentence in expect(np.round(base), alerted={122}).explanation)
+    assert said(expect(np.round(base), alerted={126}), moved)
 
 
 def test_drift_says_what_it_moved() -> None:

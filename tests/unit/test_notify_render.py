@@ -9,28 +9,49 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fake_hooks import alertmanager_problem, datadog_problem, opsgenie_problem, size, sns_problem, teams_problem
 from fake_pagerduty import FakePagerDuty
 from fake_slack import FakeSlack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sample_messages import AT, facts, message
+from live_texts import live_in
+from sample_messages import AT, delivery, facts, message
 
-from dqmon.core.message import DeliveryKind
+from dqmon.core.message import Affected, DeliveryKind
 from dqmon.core.verdict import Severity
-from dqmon.notify.base.text import units
+from dqmon.notify.alertmanager import Alertmanager, AlertmanagerOptions
+from dqmon.notify.apprise import Apprise, AppriseOptions
+from dqmon.notify.base.text import link, units
+from dqmon.notify.datadog import Datadog, DatadogOptions
+from dqmon.notify.email import Email, EmailOptions
+from dqmon.notify.opsgenie import Opsgenie, OpsgenieOptions
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions
 from dqmon.notify.slack import Slack, SlackOptions
+from dqmon.notify.sns import Sns, SnsOptions
+from dqmon.notify.teams import Teams, TeamsOptions
+from dqmon.notify.webhook import Webhook, WebhookOptions
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 BOT = Slack("team", SlackOptions.model_validate({"token": "xoxb-fake", "channel": "C0DATA"}))
 WEBHOOK = Slack("hook", SlackOptions.model_validate({"webhook_url": "https://hooks.example.com/services/x"}))
 PAGER = PagerDuty("oncall", PagerDutyOptions.model_validate({"routing_key": "k" * 32}))
+# The channels that only post: what limits them, and what would be live in them, stands in fake_hooks.py and live_texts.py.
+POSTING = (
+    Webhook("events", WebhookOptions.model_validate({"url": "https://ops.example.com/hook", "secret": "a-secret-to-sign-with"})),
+    Email("mail", EmailOptions.model_validate({"host": "mail.example.com", "sender": "dqmon@example.com", "to": ["team@example.com"]})),
+    Teams("teams", TeamsOptions.model_validate({"webhook_url": "https://flow.example.com/x"})),
+    Opsgenie("genie", OpsgenieOptions.model_validate({"api_key": "k", "team": "data"})),
+    Alertmanager("am", AlertmanagerOptions.model_validate({"url": "https://am.example.com"})),
+    Datadog("dd", DatadogOptions.model_validate({"api_key": "k"})),
+    Apprise("tail", AppriseOptions.model_validate({"url": "ntfys://ntfy.example.com/data"})),
+    Sns("sns", SnsOptions.model_validate({"topic_arn": "arn:aws:sns:eu-west-1:123456789012:data-quality"})),
+)
 KINDS = list(DeliveryKind)
 
 
 def rendered(told):
     """Every request that tells the message: (channel, part, payload)."""
-    return [(channel, part, channel.render(told, part)) for channel in (BOT, WEBHOOK, PAGER) for part in channel.parts(told)]
+    return [(channel, part, channel.render(told, part)) for channel in (BOT, WEBHOOK, PAGER, *POSTING) for part in channel.parts(told)]
 
 
 def compare(name, content):
@@ -42,12 +63,21 @@ def compare(name, content):
     )
 
 
+AFFECTED = (
+    Affected("marts.revenue", "table", is_failing=True, last_good_at=AT - timedelta(hours=5)),
+    Affected("marts.late", "table", is_failing=True),
+    Affected("Revenue", "dashboard", owner="@bi", url="https://bi.example.com/7?a=1&b=2"),
+    Affected("marts.orders", "table", last_good_at=AT),
+    Affected("airbyte/back", "pipeline"),
+)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("channel", [BOT, PAGER], ids=["slack", "pagerduty"])
+@pytest.mark.parametrize("channel", [BOT, PAGER, *POSTING], ids=lambda channel: channel.type)
 def test_golden(channel, kind):
     others = (facts(check_id="analytics.orders.freshness", headline="3h late", severity=Severity.WARNING), facts(check_id="b.c"))
     told = message(kind, changes=("analytics.orders.freshness fired",) if kind is DeliveryKind.UPDATE else (), more=4)
-    told = replace(told, alerts=(*told.alerts, *others))
+    told = replace(told, alerts=(*told.alerts, *others), affected=AFFECTED, affected_more=30)
     for part in channel.parts(told):
         payload = channel.render(told, part)
         compare(f"{channel.type}_{kind}_{part}.json", json.dumps(payload, indent=1, ensure_ascii=False) + "\n")
@@ -86,6 +116,22 @@ def test_what_the_on_call_needs_is_there():
             assert words in text, f"{channel.type}: {words!r} is missing in\n{text}"
 
 
+def test_what_is_affected_is_there_with_who_reads_it_and_no_link_that_is_not_configured():
+    told = replace(message(root=facts(caused_by="airbyte/orders.last_success")), affected=AFFECTED, affected_more=30)
+    for channel, _, payload in rendered(told):
+        text = channel.text(payload)
+        for words in (
+            "fails: marts.revenue, last good 2026-11-20 01:14 UTC",
+            "fails: marts.late, never seen good",
+            "dashboard Revenue, @bi, https://bi.example.com/7?a=1&b=2",
+            "pipeline airbyte/back",
+            "and 30 more",
+            "airbyte/orders.last_success",
+        ):
+            assert words in text.replace("\u200b", ""), f"{channel.type}: {words!r} is missing in\n{text}"
+        assert "<https://bi.example.com" not in json.dumps(payload), "a manifest's URL is shown, and linked by nobody"
+
+
 def test_a_resolve_is_green_says_how_long_and_is_seen_in_the_channel():
     edit, reply = (BOT.render(message(DeliveryKind.RESOLVE), part) for part in ("edit", "reply"))
     assert edit["attachments"][0]["color"] == reply["attachments"][0]["color"] == "#2eb67d"
@@ -115,11 +161,17 @@ OPTIONAL = ("owner", "description", "sql", "last_good", "runbook")
 
 
 @st.composite
+def affected(draw):
+    return Affected(draw(ODD), draw(st.sampled_from(["table", "dashboard"]) | ODD), draw(st.booleans()), owner=draw(ODD), url=draw(ODD))
+
+
+@st.composite
 def messages(draw):
     odd = {name: draw(ODD) for name in NAMES} | {name: draw(st.none() | ODD) for name in OPTIONAL}
     if draw(st.booleans()):  # one value of a megabyte
         filler = draw(st.sampled_from(FILLERS))
         odd[draw(st.sampled_from(NAMES + OPTIONAL))] = filler * (1_000_000 // len(filler))
+    odd["caused_by"] = draw(st.none() | ODD)
     root = facts(**odd, severity=draw(st.sampled_from(Severity)), members=draw(TEXTS), members_left=draw(TEXTS))
     return message(
         draw(st.sampled_from(KINDS)),
@@ -132,6 +184,8 @@ def messages(draw):
         incident_id=draw(ODD),
         changes=draw(TEXTS),
         more=draw(st.integers(0, 10**6)),
+        affected=tuple(draw(st.lists(affected(), max_size=12))),
+        affected_more=draw(st.integers(0, 10**6)),
     )
 
 
@@ -144,11 +198,41 @@ def texts_in(node):
             yield from texts_in(value)
 
 
+def refused(channel, payload):
+    """Why the vendor would not take it, or it has no runbook; None when all is well."""
+    if "unbook" not in channel.text(payload):
+        return "no runbook"
+    raw = json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
+    match channel.type:
+        case "email":
+            mail = channel._mail(payload, delivery())
+            is_whole = mail["Subject"] == payload["subject"] and not mail.defects and len(mail.keys()) == 8
+            return None if is_whole and size(payload["subject"]) <= 180 and len(payload["html"].encode()) <= 100_000 else "mail"
+        case "teams":
+            return teams_problem(raw, payload)
+        case "opsgenie":
+            return opsgenie_problem("/v2/alerts" + payload["path"], payload["body"])
+        case "alertmanager":
+            return alertmanager_problem(payload) or (None if payload[0]["annotations"]["runbook_url"] else "no runbook")
+        case "datadog":
+            return datadog_problem(payload)
+        case "apprise":
+            is_first = payload["body"].startswith("Runbook: ")
+            return None if is_first and size(payload["title"]) <= 100 and size(payload["body"]) <= 1_987 else "size or runbook"
+        case "sns":
+            return sns_problem({"Action": "Publish", **payload})
+        case _:
+            return None if len(raw) <= 1_000_000 and "runbook" in payload["incident"] else "size or runbook"
+
+
 def fits(told):
     slack, pager = FakeSlack(), FakePagerDuty()
     parent = slack.call("chat.postMessage", "Bearer xoxb-fake", "application/json", b'{"channel": "C0DATA", "text": "x"}')[1]["ts"]
     for channel, part, payload in rendered(told):
         assert channel.text(payload), "people must be able to read it"
+        if channel in POSTING:
+            assert refused(channel, payload) is None, channel.type
+            continue
         if channel is PAGER:
             raw = json.dumps(payload | {"routing_key": "k" * 32}).encode()
             status, answer = pager.enqueue(raw)
@@ -257,6 +341,8 @@ def test_no_value_becomes_a_mention_or_a_link():
                 links={value: value},
             )
             for channel, part, payload in rendered(told):
+                if channel in POSTING:
+                    continue  # below: their links are looked at apart from the values
                 strings = list(texts_in(payload)) if channel is not PAGER else [json.dumps(payload, ensure_ascii=False)]
                 bad = [
                     c
@@ -273,6 +359,33 @@ def test_no_value_becomes_a_mention_or_a_link():
                 ], (value, kind, part)
                 assert all(node["verbatim"] is True for node in mrkdwn_nodes(payload)), "without it Slack links bare URLs"
                 assert payload["unfurl_links"] is False
+
+
+def test_no_value_is_live_in_a_channel_that_only_posts():
+    """The configuration's URLs are the only live ones; a runbook that is no URL is shown, and nothing else."""
+    runbook = facts().runbook
+    values = dict.fromkeys([name for name in FIELDS if name != "runbook"])
+    for value in VALUES:
+        odd = facts(**dict.fromkeys(values, value), caused_by=value, members=(value,), members_left=(value,))
+        item = Affected(value, value, owner=value, url=value)
+        changes = dict.fromkeys(("title", "instance", "incident_id", "acknowledged_by"), value) | {
+            "changes": (value,),
+            "affected": (item,),
+        }
+        told = message(DeliveryKind.ACKNOWLEDGE, root=odd, alerts=(odd, odd), links={value: value}, **changes)
+        for kind in (DeliveryKind.TRIGGER, DeliveryKind.ACKNOWLEDGE):
+            for channel in POSTING:
+                payload = channel.render(replace(told, kind=kind), channel.parts(told)[0])
+                # A link of the configuration goes where it says, under a label that is no longer than that.
+                hits = live_in(channel.type, payload, [url for url in (runbook, link(value)) if url])
+                assert not hits, (channel.type, kind, value, hits)
+
+
+@pytest.mark.parametrize("channel", POSTING, ids=lambda channel: channel.type)
+def test_a_url_in_a_value_is_shown_and_no_link(channel):
+    evil = "https://evil.example.com/x"
+    told = message(root=facts(reason=evil, owner=evil, headline=evil, observed=evil), title=evil, changes=(evil,))
+    assert not live_in(channel.type, channel.render(told, channel.parts(told)[0]), [facts().runbook])
 
 
 def _own_link(hit, value):
@@ -301,5 +414,6 @@ def test_slack_options_that_cannot_work(options, words):
 def test_a_dry_run_needs_no_secrets():
     assert SlackOptions.model_validate({"dry_run": True}).dry_run
     assert PagerDutyOptions.model_validate({"dry_run": True}).dry_run
+    assert all(type(channel).Options.model_validate({"dry_run": True}).dry_run for channel in POSTING)
     with pytest.raises(ValueError, match="routing_key is not set"):
         PagerDutyOptions.model_validate({})

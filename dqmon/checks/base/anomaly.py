@@ -6,6 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import takewhile
 from math import ceil, floor, inf
 from typing import ClassVar
 
@@ -61,18 +62,23 @@ class BandCheck(BandOptions):
         del value, history
         return None
 
+    def while_learning(self, skipped: Judgement, value: float | Decimal, history: History) -> Judgement:
+        """The verdict without a band: SKIPPED, unless the value ends what `at_once` found."""
+        del value, history
+        return skipped
+
     def judge_in_band(self, value: float | Decimal, history: History, at: datetime, timezone: str) -> Judgement:
         """The verdict on the value at `at`, by `history` before it."""
         past = learned(self, history, at, timezone)
         if past.is_holiday and (missing := ENOUGH_HOLIDAYS - len(past.holidays)) > 0:
-            return self._learning(value, f"a holiday of {self.calendar}, {count(missing, 'more earlier holidays')} needed")
+            return self._learning(value, history, f"a holiday of {self.calendar}, {count(missing, 'more earlier holidays')} needed")
         if (found := self.at_once(value, past.history)) is not None:
             return found
         tested = _Tested(value, history, at, timezone)
         verdict, per_year = Verdict.FAIL, float(self.false_alerts_per_year)
         band = self._band(tested, past, per_year)
         if isinstance(band, Learning):
-            return self._learning(value, f"{count(band.missing, 'more points')} needed")
+            return self._learning(value, history, f"{count(band.missing, 'more points')} needed")
         if self._excess(value, band) <= 0:
             verdict = Verdict.PASS
             if self.warn_per_year is not None:
@@ -89,9 +95,10 @@ class BandCheck(BandOptions):
         room = self.ignored_change(band.center)
         return past.with_holidays(replace(band, low=min(band.low, band.center - room), high=max(band.high, band.center + room)))
 
-    def _learning(self, value: float | Decimal, missing: str) -> Judgement:
+    def _learning(self, value: float | Decimal, history: History, missing: str) -> Judgement:
         reason = f"{self.says(value)}; learning, {missing} before judging"
-        return Judgement(Verdict.SKIPPED, Observed(value, self.unit), Expected(text="learning"), reason, is_learning=True)
+        skipped = Judgement(Verdict.SKIPPED, Observed(value, self.unit), Expected(text="learning"), reason, is_learning=True)
+        return self.while_learning(skipped, value, history)
 
     def _excess(self, value: float | Decimal, band: Band | Learning) -> float:
         """How far outside of the band the value is, on a side that is bad; 0 or less inside."""
@@ -203,6 +210,13 @@ class CountBandCheck(BandCheck):
         fewest = number(min(point.value for point in past))
         reason = f"{self.none}, where there never were fewer than {fewest} in {count(len(past), 'earlier points')}"
         return Judgement(Verdict.FAIL, Observed(0, Unit.ROWS), Expected(1.0, None, "at least 1 row"), reason)
+
+    def while_learning(self, skipped: Judgement, value: float | Decimal, history: History) -> Judgement:
+        """PASS for rows after the zero rows that alerted: without an outcome the alert would stay, and nothing be learned any more."""
+        alerted = list(takewhile(lambda point: point.is_excluded, reversed(history.points)))
+        if not value or not alerted or alerted[-1].value:
+            return skipped
+        return replace(skipped, verdict=Verdict.PASS, expected=Expected(1.0, None, "at least 1 row"), is_learning=False)
 
 
 def _off(value: float, center: float) -> str:

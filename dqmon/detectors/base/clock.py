@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dqmon.detectors.base.series import DAY_S, Series
+from dqmon.detectors.base.series import DAY_S, WEEK_S, Series
 
 if TYPE_CHECKING:
     from numpy import int64
@@ -29,7 +29,8 @@ def slots(series: Series, seasonality: Seasonality = Seasonality.AUTO) -> list[t
     """The seasons worth trying, coarse before fine: each a name and the slot of every point, that of the tested one last.
 
     A season that is named is the only one. Else days have a weekday, and from 45 days on an edge of the month; shorter steps an
-    hour of the day once there are two days, and an hour of the week once there are three weeks; longer steps none.
+    hour of the day once there are two days, a weekend once one was seen, and in its place an hour of the week once there are three
+    weeks; longer steps none.
     """
     days = series.days
     weekday = (days + 3) % 7
@@ -51,7 +52,10 @@ def slots(series: Series, seasonality: Seasonality = Seasonality.AUTO) -> list[t
         return []
     hour = _hour(series)
     found = [("hour", hour)]
-    return [*found, ("hour of the week", weekday * 24 + hour)] if series.span_s >= 21 * DAY_S else found
+    if series.span_s >= 3 * WEEK_S:
+        return [*found, ("hour of the week", weekday * 24 + hour)]
+    is_weekend = (weekday >= 5).astype(weekday.dtype)  # noqa: PLR2004 - Saturday
+    return [*found, ("weekend", is_weekend)] if is_weekend[:-1].any() else found
 
 
 def _hour(series: Series) -> NDArray[int64]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dqmon.detectors.base.clock import Seasonality, slots
-from dqmon.detectors.base.drift import Drift, drift_of
+from dqmon.detectors.base.drift import Drift, drift_of, recent_of
 from dqmon.detectors.base.incidents import RELEARN
 from dqmon.detectors.base.level import Level, level_of, on_one_level
+from dqmon.detectors.base.month_edges import edge_of
 from dqmon.detectors.base.noise import deviation, overdispersion
 from dqmon.detectors.base.public_holidays import Holiday, holiday_of
 from dqmon.detectors.base.robust import median
@@ -35,15 +36,24 @@ class Forecast:
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """series: the points to learn from, at least 2. shifts: places in it at which a new level began. p: how likely a usual value
-    may be outside. everything: alerted points, too, for holidays; None where these are not looked for. seasonality: which seasons
-    are tried.
+    may be outside. everything: alerted points, too, for holidays; None where these are not looked for. alerts: when they were, on
+    the series' clock. seasonality: which seasons are tried.
     """
 
     series: Series
     shifts: tuple[int, ...]
     p: float
     everything: Series | None = None
+    alerts: tuple[float, ...] = ()
     seasonality: Seasonality = Seasonality.AUTO
+
+    @property
+    def is_after_alert(self) -> bool:
+        """True when there was an alert within the points whose mean is tested for drift, but none at the newest point."""
+        if not self.alerts:
+            return False
+        points = round((self.series.at - self.alerts[-1]) / self.series.cadence_s)
+        return 1 < points <= recent_of(self.series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +96,14 @@ def _on_scale(baseline: Baseline, scale: Scale, found_slots: list[tuple[str, NDA
     low, high = middle - width, middle + width
     expected = f"expected {scale.back(middle):,.4g} from {len(scaled)} points, the newest one weighs {level.memory:.0%} of the level"
     explanation = [expected, *seasons.explanation]
-    if (drift := drift_of(level.clean, series, baseline.p)) is not None:
+    # Means that span an alert would tell of it again, except while it lasts.
+    if not baseline.is_after_alert and (drift := drift_of(level.clean, series, baseline.p)) is not None:
         usual = low, high
         low, high = max(low, min(middle, drift.low + seasonal)), min(high, max(middle, drift.high + seasonal))
         explanation += _of_drift(drift, scale, usual, (low, high))
+    if (edge := _edge(baseline, scale, seasons)) is not None:
+        low, high = min(low, middle + edge - width), max(high, middle + edge + width)
+        explanation.append(f"a month edge: the one before was alerted, and off by {scale.effect(edge)}")
     if (holiday := _holiday(baseline, scale, seasons)) is not None:
         low, high = min(low, middle + holiday.low - width), max(high, middle + holiday.high + width)
         effects = f"{scale.effect(holiday.low)} to {scale.effect(holiday.high)}"
@@ -108,7 +122,7 @@ def _seasons(scaled: NDArray[float64], series: Series, scale: Scale, found_slots
 
     effects, weekdays, widening, explanation = np.zeros(len(scaled) + 1), np.zeros(7), 1.0, []
     for name, slot in found_slots:
-        found = season_of(scaled - effects[:-1], slot, series.period)
+        found = season_of(scaled - effects[:-1], slot, series.period if name == "hour" else series.week)
         effects += found.effects
         widening *= found.widening
         if name == "weekday":
@@ -132,13 +146,25 @@ def _width(scale: Scale, scaled: NDArray[float64], level: Level, middle: float, 
     return half_width(errors / np.sqrt(share + 1 / (means + 1)), p) * deviation(share, max(0.0, scale.back(middle)))
 
 
+def _edge(baseline: Baseline, scale: Scale, seasons: _Seasons) -> float | None:
+    """What the tested day's edge of the month did to the month before, when it was alerted."""
+    everything = baseline.everything
+    if everything is None or not everything.is_daily or not baseline.alerts:
+        return None
+    return edge_of(_without_weekdays(everything, scale, seasons), everything, baseline.alerts)
+
+
 def _holiday(baseline: Baseline, scale: Scale, seasons: _Seasons) -> Holiday | None:
     """The holiday of the tested day; only series of days have any."""
     everything = baseline.everything
     if everything is None or not everything.is_daily:
         return None
-    weekday = (everything.days[:-1] + 3) % 7
-    return holiday_of(scale.of(everything.values) - seasons.weekdays[weekday], everything)
+    return holiday_of(_without_weekdays(everything, scale, seasons), everything)
+
+
+def _without_weekdays(everything: Series, scale: Scale, seasons: _Seasons) -> NDArray[float64]:
+    without: NDArray[float64] = scale.of(everything.values) - seasons.weekdays[(everything.days[:-1] + 3) % 7]
+    return without
 
 
 def _of_drift(drift: Drift, scale: Scale, usual: tuple[float, float], narrowed: tuple[float, float]) -> list[str]:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RELEARN = 7
-"""So many alerted points in a row that agree with each other are a new level (ANOMALY.md: silent after 7 points)."""
+"""Points within which a new level is known (ANOMALY.md: silent after 7 points); as many tell a level robustly."""
+
+_IN_A_ROW = 5
+"""So many alerted points in a row that agree are a new level: two of its first `RELEARN` may have been inside the band."""
+
+_SMALLEST = 1e-150
+"""Shares of a smaller value may be too large to calculate with."""
 
 _ALIKE = 0.25
 """Values within a quarter of each other are alike: above the noise of usual loads, below a half load. Our choice."""
@@ -31,9 +37,10 @@ def believed(series: Series, alerted: NDArray[bool_]) -> tuple[NDArray[bool_], t
 
     An alerted point is left out, for it may be an incident, unless
 
-    - it belongs to `RELEARN` or more in a row (a pair inside the band between them does not break the row) that agree on a
-      level other than 0, and what came after stayed there. Once the values are nearer to the old level again, the run was a
-      long incident;
+    - it belongs to five or more in a row (a pair inside the band between them does not break the row) that agree on a level
+      other than 0, each by itself or as a share of what was usual in its slot of the week (day), and what came after stayed
+      there. A row that repeats the value before it is none: nothing is loaded. Once the values are nearer to the old level
+      again, the run was a long incident;
     - the same was alerted on the same weekday of the week before or after, or at the same edge of another month: a closed
       Sunday, an invoice run.
 
@@ -45,7 +52,7 @@ def believed(series: Series, alerted: NDArray[bool_]) -> tuple[NDArray[bool_], t
     number = np.zeros(len(kept), np.int64)
     for index, (start, end) in enumerate(runs(alerted), start=1):
         number[start:end] = index
-    levels = [run for run in runs(_bridged(series.values, alerted)) if _agrees(series.values[slice(*run)])]
+    levels = [run for run in runs(_bridged(series.values, alerted)) if _is_level(series, alerted, *run)]
     agreeing = np.zeros(len(kept), np.bool_)
     for start, end in levels:
         agreeing[start:end] = True
@@ -79,11 +86,35 @@ def _agrees(values: NDArray[float64]) -> bool:
     """True when a run of alerted values is long enough, is no row of empty loads, and its middle half is alike."""
     import numpy as np
 
-    if len(values) < RELEARN:
+    if len(values) < _IN_A_ROW:
         return False
     ordered = np.sort(values)
     middle, quarter = float(ordered[len(ordered) // 2]), len(ordered) // 4
     return middle != 0 and bool(ordered[-quarter - 1] - ordered[quarter] <= 2 * _ALIKE * abs(middle))
+
+
+def _is_level(series: Series, alerted: NDArray[bool_], start: int, end: int) -> bool:
+    """True for a run that is long enough, agrees, and does not just repeat the value before it, as a stalled total does."""
+    values = series.values[start:end]
+    if len(values) < _IN_A_ROW or (start and (values == series.values[start - 1]).all()):
+        return False
+    return _agrees(values) or _agrees(_shares_of_usual(series, alerted, start, end))
+
+
+def _shares_of_usual(series: Series, alerted: NDArray[bool_], start: int, end: int) -> NDArray[float64]:
+    """Values of a run over the median of the four unalerted ones before it in the same slot of the week (of the day, when there
+    are several points a day); none for a slot that has no such points, or a median that is not above 0.
+    """
+    import numpy as np
+
+    turn = DAY_S if series.is_finer else WEEK_S
+    slot = np.round(series.local % turn / series.cadence_s).astype(np.int64) % max(1, round(turn / series.cadence_s))
+    shares = []
+    for here in np.unique(slot[start:end]):
+        before = series.values[:start][(slot[:start] == here) & ~alerted[:start]][-4:]
+        if len(before) and (usual := median(before)) > _SMALLEST:
+            shares.append(series.values[start:end][slot[start:end] == here] / usual)
+    return np.concatenate(shares) if shares else np.zeros(0)
 
 
 def _recurring(series: Series, run: NDArray[int64]) -> NDArray[bool_]:

@@ -27,7 +27,8 @@ class Season:
 def season_of(values: NDArray[float64], slot: NDArray[int64], period: int) -> Season:
     """The effect of each point's slot: the median deviation from the level of its period, shrunk towards 0.
 
-    values: oldest first. slot: one more than values, the tested point's last. period: points in one turn of the season.
+    values: oldest first. slot: one more than values, the tested point's last. period: points in one turn of the season; a shorter
+    one would take the season for a level.
     A slot's median of n points has the variance (pi / 2) s² / n; what the medians vary beyond that is believed to be
     real, the share t² / (t² + variance) of each is kept (empirical Bayes: Efron & Morris, JASA 70, 1975). A slot that was
     never seen has no effect.

@@ -71,6 +71,11 @@ class Series:
         return max(1, min(len(self.values) // 2, round(turn / self.cadence_s)))
 
     @property
+    def week(self) -> int:
+        """Points in a week, at most all that there are; those of days as in `period`."""
+        return max(1, min(len(self.values), round(WEEK_S / self.cadence_s))) if self.is_finer else self.period
+
+    @property
     def days(self) -> NDArray[int64]:
         """The days since 1970 of all points, and of the tested one last."""
         import numpy as np

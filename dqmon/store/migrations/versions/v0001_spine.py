@@ -62,6 +62,7 @@ def upgrade() -> None:
     _statements()
     _incident_members()
     _feedback()
+    _silences()
     op.execute(DAILY_SCORE)
 
 
@@ -210,6 +211,7 @@ def _groups() -> None:
         sa.Column("told_acknowledged", sa.Boolean, nullable=False),
         sa.Column("escalation", sa.Integer, nullable=False),
         sa.Column("resolved_at", INSTANT, comment="NULL while open; a resolved group never reopens"),
+        sa.Column("muted", sa.Text, nullable=False, comment="the open alerts that are silenced, each with why: {alert: reason}"),
         sa.Column("receipt", sa.Text, comment="the vendor's answer to the first message: {reference: {...}, detail}"),
         sa.PrimaryKeyConstraint("id", name="pk_dq_groups"),
     )
@@ -527,6 +529,28 @@ def _feedback() -> None:
         sa.Column("said_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("incident_id", name="pk_dq_feedback"),
     )
+
+
+def _silences() -> None:
+    op.create_table(
+        "dq_silences",
+        sa.Column("id", BIG_ID),
+        sa.Column("selector", sa.Text, nullable=False, comment="which alerts are not told, as in routes; empty: all"),
+        sa.Column(
+            "incident_id",
+            sa.Text,
+            sa.ForeignKey("dq_incidents.id", name="fk_dq_silences_incident_id", ondelete="CASCADE"),
+            comment="of a snooze: only alerts of this incident",
+        ),
+        sa.Column("start_at", INSTANT, nullable=False),
+        sa.Column("end_at", INSTANT, nullable=False, comment="exclusive; when it was ended by hand, that time"),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("made_by", sa.Text, nullable=False),
+        sa.Column("made_at", INSTANT, nullable=False),
+        sa.Column("expired_by", sa.Text, comment="who ended it before its time"),
+        sa.PrimaryKeyConstraint("id", name="pk_dq_silences"),
+    )
+    op.create_index("ix_dq_silences_end_at", "dq_silences", ["end_at"])
 
 
 def _incident_members() -> None:

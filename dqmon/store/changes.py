@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -30,7 +30,7 @@ def changes(
     found: dict[tuple[str, str], list[Change]] = {}
     for part in chunks(sorted({key.series for key in keys})):
         after, former = (
-            sa.func.lag(column, type_=column.type).over(partition_by=(m.series, m.segment), order_by=m.described_at)
+            _lag(column).over(partition_by=(m.series, m.segment), order_by=m.described_at)
             for column in (m.described_at, m.value_text)
         )
         points = (
@@ -44,3 +44,8 @@ def changes(
         for series, segment, at, after_at, text in connection.execute(changed):
             found.setdefault((series, segment), []).append(Change(at, after_at, text))
     return {key: tuple(found.get((key.series, key.segment), ())) for key in keys}
+
+
+def _lag(column: sa.Column[Any]) -> sa.Function[Any]:
+    """The value of the row before; not `func.lag`, which is whatever the dialect of a warehouse in the same process made of that name."""
+    return sa.Function("lag", column, type_=column.type)

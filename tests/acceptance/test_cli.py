@@ -239,7 +239,7 @@ def test_config_is_shown_without_secrets_and_its_schemas_are_json(dqmon: Dqmon, 
     assert "instance" in text
     assert "s3cret-value" not in text
     schemas = json.loads(_expect(dqmon("config", "json-schema"), 0).stdout)
-    assert set(schemas) == {"dqmon.schema.json", "checks.schema.json"}
+    assert set(schemas) == {"dqmon.schema.json", "checks.schema.json", "tests.schema.json"}
     _expect(dqmon("config", "json-schema", "--write", "config"), 0)
     assert json.loads((project / "config" / "checks.schema.json").read_text()) == schemas["checks.schema.json"]
     _expect(dqmon("config", "json-schema", "--write", "no/such"), 2)

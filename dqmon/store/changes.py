@@ -30,8 +30,7 @@ def changes(
     found: dict[tuple[str, str], list[Change]] = {}
     for part in chunks(sorted({key.series for key in keys})):
         after, former = (
-            _lag(column).over(partition_by=(m.series, m.segment), order_by=m.described_at)
-            for column in (m.described_at, m.value_text)
+            _lag(column).over(partition_by=(m.series, m.segment), order_by=m.described_at) for column in (m.described_at, m.value_text)
         )
         points = (
             sa.select(m.series, m.segment, m.described_at, m.value_text, after.label("after"), former.label("former"))

@@ -201,7 +201,8 @@ def _ending() -> None:
         ("dqmon incidents list --state all", "what was wrong, and when"),
         ("dqmon incidents show INCIDENT", "its alerts and every message"),
         (f"dqmon explain main.flights.completeness.dep_time --at {AS_OF}", "why this verdict"),
+        ("dqmon lineage main.flights", "what it is made from, and who reads it"),
         ("dqmon plan", "the statements behind it"),
         ("dqmon validate", "after writing your own checks in checks/"),
     ):
-        output.write(f"  {typed:<68}{why}")
+        output.write(f"  {typed:<70}{why}")

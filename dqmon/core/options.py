@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dqmon.core.duration import Duration
 
 ProjectPath: TypeAlias = Annotated[str, "project-path"]
 """A path in `config/dqmon.yaml`, relative to the project folder; the configuration hands it over absolute."""
+
+
+def _zone(name: str) -> str:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; write one such as Europe/Lisbon") from None
+    return name
+
+
+ZoneName: TypeAlias = Annotated[str, AfterValidator(_zone)]
+"""A time zone by its name in the IANA database."""
 
 
 class Options(BaseModel):

@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from dqmon.core.check import Schedule
 from dqmon.core.cron import next_fire
 from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
+from dqmon.core.options import ZoneName
 from dqmon.errors import SourceError
 from dqmon.ingestion.base.airflow_api import AirflowApi
 from dqmon.ingestion.base.http_json import HttpSourceOptions
@@ -56,18 +56,9 @@ class AirflowOptions(HttpSourceOptions):
     username: str | None = None
     password: SecretStr | None = None
     dags: list[str] = Field(default_factory=list)
-    timezone: str = "UTC"
+    timezone: ZoneName = "UTC"
     rows_key: str = "rows_loaded"
     cursor_key: str = "cursor"
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"{value!r} is no time zone; write one such as Europe/Lisbon") from None
-        return value
 
     @model_validator(mode="after")
     def _has_one_login(self) -> AirflowOptions:

@@ -155,7 +155,7 @@ def _complaint(answer: Answer) -> str:
     if 300 <= answer.status < 400:  # noqa: PLR2004 - the class of redirects
         target = urlsplit(answer.headers.get("location", "")).netloc.rpartition("@")[2] or "another path"
         return f"HTTP {answer.status}: it redirects to {target}; redirects are not followed, so set base_url to where it is"
-    meaning = _MEANINGS.get(answer.status) or ("the server fails" if answer.status >= 500 else "the request is refused")  # noqa: PLR2004
+    meaning = _MEANINGS.get(answer.status) or ("the server fails" if answer.status >= 500 else "the request is refused")  # noqa: PLR2004 - HTTP's class
     pause = answer.headers.get("retry-after", "").strip()[:40]
     is_text = answer.body and "html" not in answer.headers.get("content-type", "") and "content-encoding" not in answer.headers
     detail = " ".join(answer.body[: 4 * _DETAIL_LIMIT].decode("utf-8", "replace").split())[:_DETAIL_LIMIT] if is_text else ""

@@ -13,7 +13,7 @@ from scoring import Said, Score, cold_alerts, score
 
 PAGE = Path(__file__).parents[3] / "docs/benchmarks.md"
 
-FLOORS = {"F1": 0.65, "recall of total_drop": 0.95, "recall of stalled": 1.0}
+FLOORS = {"F1": 0.65, "recall of total_drop": 1.0, "recall of stalled": 1.0}
 """What a release has to reach on our own series. Of two rows a day some days have none, so that not every drop can be told."""
 MOST_FALSE = 1.0
 """Days with a false alert per 100 days, as above."""

@@ -28,7 +28,7 @@ log = Log(__name__)
 _SENTENCES = {404: "there is nothing here", 405: "this method is not served here"}
 
 
-def application(current: Current, limiter: Limiter | None = None) -> ASGIApp:
+def application(current: Current, limiter: Limiter) -> ASGIApp:
     """The ASGI application on whatever `current` is at each request."""
     routes = [
         Route("/api/v1/ping/{source}/{pipeline:path}", ping.ping, methods=["POST"]),
@@ -41,7 +41,7 @@ def application(current: Current, limiter: Limiter | None = None) -> ASGIApp:
     inner = Starlette(routes=routes, exception_handlers=handlers)
     inner.router.redirect_slashes = False
     inner.state.bodies = Semaphore(lineage.BODIES)
-    return Gate(inner, current, limiter or Limiter())
+    return Gate(inner, current, limiter)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from dqmon.config.endpoints import address
 from dqmon.errors import UsageError
 from dqmon.telemetry import Log
+from dqmon.web.access import Limiter
 from dqmon.web.application import application
 from dqmon.web.gate import HEAD_LIMIT
 from dqmon.web.served import Current
@@ -39,12 +40,12 @@ class Server:
     Raises UsageError when the address cannot be had. `current.served` may be replaced at any time, by any thread.
     """
 
-    def __init__(self, bind: str, served: Served) -> None:
+    def __init__(self, bind: str, served: Served, limiter: Limiter | None = None) -> None:
         self.current = Current(served)
         self._socket = _listening(bind)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                application(self.current),
+                application(self.current, limiter or Limiter()),
                 http=_Connection,
                 ws="none",
                 lifespan="off",

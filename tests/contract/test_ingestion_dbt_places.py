@@ -43,49 +43,49 @@ def moto():
 
 
 @pytest.fixture
-def lake(moto):
+def shelf(moto):
     """A bucket with the files of a target folder."""
     client = boto3.client("s3", endpoint_url=moto, region_name="eu-west-1", aws_access_key_id="canary", aws_secret_access_key=SECRET)
-    client.create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    client.create_bucket(Bucket="shelf", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     for key, name in FILES.items():
-        client.put_object(Bucket="lake", Key=f"dbt/target/{key}", Body=recorded(name))
+        client.put_object(Bucket="shelf", Key=f"dbt/target/{key}", Body=recorded(name))
     yield client
-    for found in client.list_objects_v2(Bucket="lake").get("Contents", []):
-        client.delete_object(Bucket="lake", Key=found["Key"])
-    client.delete_bucket(Bucket="lake")
+    for found in client.list_objects_v2(Bucket="shelf").get("Contents", []):
+        client.delete_object(Bucket="shelf", Key=found["Key"])
+    client.delete_bucket(Bucket="shelf")
     client.close()
 
 
-def in_s3(endpoint, url="s3://lake/dbt/target", max_file_mb=64, **options):
+def in_s3(endpoint, url="s3://shelf/dbt/target", max_file_mb=64, **options):
     given = {"url": url, "region": "eu-west-1", "endpoint": endpoint, "allow_private_addresses": True}
     login = {"access_key_id": "canary", "secret_access_key": SECRET}
     return Dbt("lake_dbt", DbtOptions.model_validate({"s3": given | login | options, "max_file_mb": max_file_mb}), None)
 
 
-def test_the_files_are_read_from_an_object_store(lake, moto):
+def test_the_files_are_read_from_an_object_store(shelf, moto):
     records = check_source(in_s3(moto), SINCE, NOW)
     assert len(records) == 9
     assert [(r.pipeline, r.table, r.status.value) for r in records if r.table is None] == [
         ("shop", None, "failed"),
         ("shop.freshness", None, "failed"),
     ]
-    assert [i.pipeline for i in in_s3(moto, "s3://lake/dbt/target/").pipelines()] == ["shop", "shop.tests", "shop.freshness"]
+    assert [i.pipeline for i in in_s3(moto, "s3://shelf/dbt/target/").pipelines()] == ["shop", "shop.tests", "shop.freshness"]
 
 
-def test_before_the_first_run_there_are_no_records_in_the_store(lake, moto):
+def test_before_the_first_run_there_are_no_records_in_the_store(shelf, moto):
     for key in ("run_results.json", "sources.json"):
-        lake.delete_object(Bucket="lake", Key=f"dbt/target/{key}")
+        shelf.delete_object(Bucket="shelf", Key=f"dbt/target/{key}")
     assert in_s3(moto).loads(SINCE, NOW) == ()
 
 
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("s3://lake/elsewhere", "there is no manifest.json; url: must be where dbt's target folder is copied to"),
+        ("s3://shelf/elsewhere", "there is no manifest.json; url: must be where dbt's target folder is copied to"),
         ("s3://no-such-bucket/x", r"s3://no-such-bucket/x/manifest\.json cannot be read: HTTP 404: there is no such bucket"),
     ],
 )
-def test_a_wrong_address_is_one_clear_error(lake, moto, url, problem):
+def test_a_wrong_address_is_one_clear_error(shelf, moto, url, problem):
     with pytest.raises(SourceError, match=f"ingestion lake_dbt: {problem}"):
         in_s3(moto, url).pipelines()
 
@@ -95,14 +95,14 @@ def test_a_file_is_sent_again_only_once_it_has_changed():
         tagged = DATED | {"ETag": '"1"'}
         for key, name in FILES.items():
             whole = Said(200, recorded(name), tagged)
-            server.add(f"/lake/t/{key}", lambda request, whole=whole: Said(304) if request.headers.get("If-None-Match") == '"1"' else whole)
-        found = in_s3(server.url, "s3://lake/t")
+            server.add(f"/shelf/t/{key}", lambda request, whole=whole: Said(304) if request.headers.get("If-None-Match") == '"1"' else whole)
+        found = in_s3(server.url, "s3://shelf/t")
         first = found.loads(SINCE, NOW)
         assert len(first) == 9
         assert found.loads(SINCE, NOW) == first
         assert server.count() == 6
         tagged["ETag"] = '"2"'
-        server.add("/lake/t/run_results.json", Said(200, recorded("run_results.run_with_model_error"), tagged))
+        server.add("/shelf/t/run_results.json", Said(200, recorded("run_results.run_with_model_error"), tagged))
         assert found.loads(SINCE, NOW) != first
         assert {request.query.get("X-Amz-Algorithm") for request in server.requests} == {"AWS4-HMAC-SHA256"}
 
@@ -128,19 +128,19 @@ def test_a_file_is_sent_again_only_once_it_has_changed():
 )
 def test_what_the_store_says_becomes_one_source_error_without_the_secret(said, problem):
     with Replay() as server:
-        server.add("/lake/t/manifest.json", said)
+        server.add("/shelf/t/manifest.json", said)
         with pytest.raises(SourceError, match=problem) as caught:
-            in_s3(server.url, "s3://lake/t").pipelines()
+            in_s3(server.url, "s3://shelf/t").pipelines()
         assert server.count() == 1
-    assert str(caught.value).startswith("ingestion lake_dbt: s3://lake/t/manifest.json ")
+    assert str(caught.value).startswith("ingestion lake_dbt: s3://shelf/t/manifest.json ")
     assert SECRET not in str(caught.value)
     assert "X-Amz" not in str(caught.value)
 
 
 def test_an_object_of_500_mb_is_refused_with_memory_flat():
     with Replay() as server:
-        server.add("/lake/t/manifest.json", Said(200, b" " * 65_536, DATED, endless=500 * 1024**2))
-        found = in_s3(server.url, "s3://lake/t", max_file_mb=1)
+        server.add("/shelf/t/manifest.json", Said(200, b" " * 65_536, DATED, endless=500 * 1024**2))
+        found = in_s3(server.url, "s3://shelf/t", max_file_mb=1)
         with pytest.raises(SourceError):
             found.pipelines()  # boto3 and its service model are loaded, which is no part of the answer
         tracemalloc.start()
@@ -158,7 +158,7 @@ def test_the_own_network_is_not_asked_unless_that_is_allowed(moto):
 
 def test_a_profile_that_is_not_there_is_told(moto, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    with pytest.raises(SourceError, match=r"ingestion lake_dbt: s3://lake cannot be read: .*nobody"):
+    with pytest.raises(SourceError, match=r"ingestion lake_dbt: s3://shelf cannot be read: .*nobody"):
         in_s3(moto, profile="nobody", access_key_id=None, secret_access_key=None).pipelines()
 
 
@@ -167,9 +167,9 @@ def test_a_profile_that_is_not_there_is_told(moto, monkeypatch, tmp_path):
     [
         ({}, "write one of target, s3 and cloud, where dbt's artifacts are; none is given"),
         ({"target": "t", "cloud": {"account": 1, "project": 2, "token": "t"}}, "target and cloud are given"),
-        ({"s3": {"url": "https://lake/x", "region": "eu-west-1"}}, "url"),
-        ({"s3": {"url": "s3://lake", "region": "eu-west-1", "access_key_id": "a"}}, "belong together"),
-        ({"s3": {"url": "s3://lake"}}, "region"),
+        ({"s3": {"url": "https://shelf/x", "region": "eu-west-1"}}, "url"),
+        ({"s3": {"url": "s3://shelf", "region": "eu-west-1", "access_key_id": "a"}}, "belong together"),
+        ({"s3": {"url": "s3://shelf"}}, "region"),
         ({"cloud": {"account": 0, "project": 2, "token": "t"}}, "account"),
     ],
 )

@@ -17,13 +17,15 @@ def command(
 ) -> None:
     """Reads all files and reports every problem.
 
-    Each with its file and line. Asks no warehouse, sends nothing. A runbook that is not there is a warning.
+    Each with its file and line, those of checks/tests/ too. Asks no warehouse, sends nothing. A runbook that is not there is a warning.
 
     Exit codes: 0 valid (warnings included), 2 not valid.
     """
     from dqmon.config.project import load
+    from dqmon.config.rule_tests import has_rule_tests, read_rule_tests
 
     project = load(config)
+    tests = len(read_rule_tests(project)) if has_rule_tests(project) else 0
     warnings = project.warnings
     if asks:
         from dqmon.engine.runbook_links import TIMEOUT_S, broken_links
@@ -33,5 +35,6 @@ def command(
     for warning in warnings:
         output.write(f"warning  {output.clean(warning)}")
     declared = len(project.checks)
-    output.write(f"valid: {declared} {'check' if declared == 1 else 'checks'} declared, {len(warnings)} warnings")
+    tested = f", {tests} rule {'test' if tests == 1 else 'tests'}" if tests else ""
+    output.write(f"valid: {declared} {'check' if declared == 1 else 'checks'} declared{tested}, {len(warnings)} warnings")
     raise typer.Exit(ExitCode.OK)

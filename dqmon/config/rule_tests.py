@@ -50,6 +50,12 @@ def read_rule_tests(project: Project, paths: Iterable[str] = ()) -> tuple[RuleTe
     return tuple(tests)
 
 
+def has_rule_tests(project: Project) -> bool:
+    """True when there is a file in `checks/tests/`."""
+    folder = project.settings.checks_path / FOLDER
+    return folder.is_dir() and bool(_below(folder))
+
+
 def _files(project: Project, paths: Iterable[str], report: Report) -> Iterator[Path]:
     folder = project.settings.checks_path / FOLDER
     for path in (Path.cwd() / path for path in paths) if paths else (folder,):

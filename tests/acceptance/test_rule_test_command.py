@@ -45,7 +45,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_all_pass_and_nothing_of_the_project_is_touched(place: Place) -> None:
-    place.dqmon("validate").expect(0, "valid: 1 check declared")
+    place.dqmon("validate").expect(0, "valid: 1 check declared, 1 rule test, ")
     before = {path: path.stat().st_mtime_ns for path in place.root.rglob("*")}
     place.dqmon("test").expect(0, "pass  a loss of ids is told", "1 test, all passed")
     assert {path: path.stat().st_mtime_ns for path in place.root.rglob("*")} == before, "found files that the tests wrote"
@@ -66,7 +66,8 @@ def test_a_rule_that_was_loosened_fails_with_the_line_of_the_expectation(place: 
 
 def test_a_bad_file_is_refused(place: Place) -> None:
     place.write("checks/tests/orders.yaml", TESTS.replace("firing", "fireing").replace("orders.completeness", "order.completeness"))
-    place.dqmon("test").expect(2, "checks/tests/orders.yaml:9: state is 'fireing'", "did you mean 'firing'?")
+    for command in ("test", "validate"):
+        place.dqmon(command).expect(2, "checks/tests/orders.yaml:9: state is 'fireing'", "did you mean 'firing'?")
 
 
 def test_the_example_of_this_project_holds() -> None:

@@ -10,6 +10,7 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,8 +91,9 @@ class Outgoing:
         host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
         target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length", "connection")}
+        begun = time.monotonic()
         live = [self._connect(host, port, self._addresses(host, port))]
-        deadline = Timer(self.timeout_s, lambda: cut(live[0]))
+        deadline = Timer(max(0.0, self.timeout_s - (time.monotonic() - begun)), lambda: cut(live[0]))
         deadline.daemon = True
         deadline.start()
         try:

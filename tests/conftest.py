@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from engines import engine
+
+# Hundreds of processes are started, each of which would compile all that it imports, for a third of its time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How long an example takes depends on what else the machine does; where time matters, a test measures CPU.
+hypothesis.settings.register_profile("dqmon", deadline=None)
+hypothesis.settings.load_profile("dqmon")
 
 
 @pytest.fixture(scope="session")

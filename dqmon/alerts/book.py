@@ -18,12 +18,15 @@ class Scene:
     """What is known while events are worked in.
 
     alerts: as they are now. places: where the checks of the events' alerts and of all open members stand. confirmed: of the
-    inhibited alerts whose `release_at` is over, those that were measured as bad since.
+    inhibited alerts whose `release_at` is over, those that were measured as bad since. former: incidents that are over and that
+    an alert of theirs which fires again returns to; unheard: the ids of those of whose end nobody was told.
     """
 
     alerts: Mapping[AlertKey, Alert] = field(default_factory=dict)
     places: Mapping[AlertKey, Place] = field(default_factory=dict)
     confirmed: frozenset[AlertKey] = frozenset()
+    former: tuple[Incident, ...] = ()
+    unheard: frozenset[str] = frozenset()
 
     def place(self, key: AlertKey) -> Place:
         """Where the alert's check stands; beside the graph when nobody knows."""
@@ -49,6 +52,8 @@ class Book:
 
     def __init__(self, before: Mapping[str, Incident], scene: Scene, rules: Rules) -> None:
         self.incidents = dict(before)
+        self._former = {incident.id: incident for incident in scene.former}
+        self._unheard = scene.unheard | before.keys()
         self.ancestry = Ancestry(rules.lineage)
         self._scene = scene
         self._rules = rules
@@ -129,11 +134,33 @@ class Book:
     def _tell(self, member: IncidentMember) -> None:
         """Puts an alert that is told where it belongs, else into an incident of its own."""
         related = self._open_at(self.ancestry.of(member.node))
+        related = related or self._left(member)
         related = related or [incident for incident in self._open_at({member.node}) if self._is_near(incident, member)]
         related = related or self._symptoms_of(member)
         if not related:
             related = [Incident(self._rules.new_id(), IncidentState.OPEN, member.key, member.severity, member.joined_at)]
         self._put(related[0], member)
+
+    def _left(self, member: IncidentMember) -> list[Incident]:
+        """The newest incident that the alert was told in and left a short time ago; open again, if it was over.
+
+        Whoever has acknowledged it is still at it, unless the end was told meanwhile.
+        """
+        found = [i for i in (self._former | self.incidents).values() if self._is_returning(member, i)]
+        if not found:
+            return []
+        incident = max(found, key=age)
+        if incident.state is not IncidentState.RESOLVED:
+            return [incident]
+        if incident.acknowledged_at is not None and incident.id in self._unheard:
+            return [replace(incident, state=IncidentState.ACKNOWLEDGED, resolved_at=None)]
+        return [replace(incident, state=IncidentState.OPEN, resolved_at=None, acknowledged_at=None, acknowledged_by=None)]
+
+    def _is_returning(self, member: IncidentMember, incident: Incident) -> bool:
+        before = incident.members.get(member.key)
+        if before is None or before.left_at is None or before.caused_by is not None or incident.closed_by_hand is not None:
+            return False
+        return incident.id in self._former or (member.joined_at - before.left_at).total_seconds() <= self._rules.within_s
 
     def _move(self, member: IncidentMember, cause: AlertKey, now: datetime) -> None:
         """Gives an inhibited alert another cause, and that one's incident."""

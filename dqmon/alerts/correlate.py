@@ -18,11 +18,12 @@ def correlate(
     """The incidents that `events` and the time opened or changed, the oldest first.
 
     A FIRED symptom joins the incident of the most upstream open alert that explains it, inhibited (`alerts.inhibit`). Any
-    other FIRED alert joins an open incident in which an ancestor of its node has an open alert; else one in which its own
-    node has one, if it fired in the same slot as, or within `within_s` of, the incident's opening; else, one that can be a
-    cause, one of nothing but its symptoms that opened within `within_s`; else it opens its own. Of several the oldest is
+    other FIRED alert joins an open incident in which an ancestor of its node has an open alert; else it returns to the one that
+    it left within `within_s` (or that is one of `scene.former`), which is open again by that; else it joins one in which its own
+    node has an open alert, if it fired in the same slot as, or within `within_s` of, the incident's opening; else, one that can
+    be a cause, one of nothing but its symptoms that opened within `within_s`; else it opens its own. Of several the oldest is
     taken. RESOLVED leaves; a member whose alert is not open any more leaves at `now`. An incident without open members is
-    resolved for good. Later members inherit an acknowledgement. `events` of one alert are in their order.
+    resolved. Later members inherit an acknowledgement. `events` of one alert are in their order.
 
     An inhibited alert brings no others in. When nothing explains it any more it gets its `release_at`; from then on, being
     confirmed, it leaves and fires anew. One that becomes worse than its causes stays, and is told.

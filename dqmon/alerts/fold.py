@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,9 @@ def fold(
 
     `members` are the alert's before the run, `lookback` the partitions that the run was asked for (None: the whole
     table). A bad member stays until it is measured as passing (PASSED), its partition is no longer asked for
-    (AGED_OUT), or its partition was measured without it (GONE). ERROR keeps members as they are, and so does what the
-    budget left out. None, no outcome: nothing was judged and no member left, or nothing but these was found.
+    (AGED_OUT), or its partition was measured without it (GONE); REMOVED when that is since the check has other partitions or
+    segments than it had. ERROR keeps members as they are, and so does what the budget left out. None, no outcome: nothing was
+    judged and no member left, or nothing but these was found.
     """
     found = {_key(result): result for result in results}
     failed = {key.partition for key, result in found.items() if _is_unseen(result)}
@@ -84,8 +86,11 @@ def _exit(
     if key in found:
         return MemberExit.PASSED if found[key].verdict is Verdict.PASS else None
     if key.partition not in asked:
-        return MemberExit.AGED_OUT
-    return MemberExit.GONE if key.partition in measured else None
+        return MemberExit.REMOVED if bool(key.partition) is ("" in asked) else MemberExit.AGED_OUT
+    if key.partition not in measured:
+        return None
+    segment_by = next(iter(found.values())).check.segment_by
+    return MemberExit.GONE if set(json.loads(key.segment)) == set(segment_by) else MemberExit.REMOVED
 
 
 def _member(result: CheckResult, before: Member | None) -> Member:

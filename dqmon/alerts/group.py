@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from dqmon.alerts.names import check_of, differences, flapping_text, held_text, names_of
+from dqmon.alerts.storm import notice
+from dqmon.alerts.timetable import opens_at, waits_for
 from dqmon.alerts.transition import severity_change
-from dqmon.alerts.wording import count, named_member, some, trouble
-from dqmon.core.alert import AlertKind
+from dqmon.core.duration import format_duration
 from dqmon.core.message import DeliveryKind
 from dqmon.core.verdict import Severity, worst
 
 if TYPE_CHECKING:
     from dqmon.alerts.route import Attributes
-    from dqmon.core.alert import Alert
+    from dqmon.core.alert import Alert, AlertKey
     from dqmon.core.incident import Group
     from dqmon.core.route import Route
 
@@ -68,11 +70,10 @@ class Decision:
 def view_of(alerts: Iterable[Alert], *, is_acknowledged: bool, pages: bool, instance: str) -> GroupView:
     """The view of a group's alerts; those that are resolved or pending do not count."""
     every = [alert for alert in alerts if alert.is_open]
-    names = sorted(name for alert in every for name in _names(alert))
     severity = Severity.INFO
     for alert in every:
         severity = worst(severity, alert.severity)
-    return GroupView(tuple(names), severity, is_acknowledged, pages, instance)
+    return GroupView(names_of(every), severity, is_acknowledged, pages, instance)
 
 
 def group_key(group_by: Sequence[str], incident_id: str, attributes: Attributes) -> str:
@@ -88,8 +89,11 @@ def dedup_key(instance: str, channel: str, group_id: str, escalation: int) -> st
 
 
 def first_due(opened_at: datetime, route: Route, *, pages: bool) -> datetime:
-    """When a group that opened at `opened_at` speaks first: after group_wait, at most 10 s on a paging channel."""
-    return opened_at + timedelta(seconds=min(route.group_wait_s, PAGING_WAIT_S) if pages else route.group_wait_s)
+    """When a group that opened at `opened_at` speaks first: after group_wait, at most 10 s on a paging channel that is no step of
+    an escalation.
+    """
+    is_capped = pages and not route.unless_acknowledged
+    return opened_at + timedelta(seconds=min(route.group_wait_s, PAGING_WAIT_S) if is_capped else route.group_wait_s)
 
 
 def decide(group: Group, view: GroupView, route: Route, now: datetime) -> Decision:
@@ -97,11 +101,15 @@ def decide(group: Group, view: GroupView, route: Route, now: datetime) -> Decisi
 
     The first message comes after group_wait, and never when all has resolved by then. After it changes and the end wait
     for the next step of group_interval, and the group repeats itself after repeat_interval if nothing changed and nobody
-    acknowledged. A rise of severity and an acknowledgement are said at once. A rise to a paging
-    severity on a paging channel triggers a new key, then resolves the old one. A resolved group says nothing any more.
+    acknowledged; a repeat of nothing but alerts that flap is kept and not sent. A rise of severity and an acknowledgement are
+    said at once. A rise to a paging severity on a paging channel triggers a new key, then resolves the old one. A resolved group
+    says nothing any more, and a step of an escalation (`Route.unless_acknowledged`) not before somebody could have acknowledged.
+    Outside of the route's timetable nothing is said: it waits for the next time that there is.
     """
     if group.resolved_at is not None:
         return Decision((), "resolved before", group)
+    if (opening := opens_at(route.speaks, group.due_at, now)) > now:
+        return _kept_back(group, view, route, opening, now)
     if group.last_told_at is None:
         return _first(group, view, route, now)
     if view.members and group.told_severity is not None and view.severity.rank > group.told_severity.rank:
@@ -114,6 +122,8 @@ def decide(group: Group, view: GroupView, route: Route, now: datetime) -> Decisi
         return Decision((), "nothing changed since the last message", group)
     look = _next_look(group.last_told_at, route, now)
     due_at = min(look, group.due_at or look)
+    if due_at <= now:
+        return _regular(group, view, route, now)
     return Decision((), f"waits for group_interval until {due_at:%H:%M:%S} UTC", replace(group, due_at=due_at))
 
 
@@ -122,29 +132,43 @@ def changes(group: Group, view: GroupView) -> tuple[str, ...]:
     if group.told_severity is None:
         return ()
     said = [severity_change(group.told_severity, view.severity)] if view.severity is not group.told_severity else []
-    before, after = set(group.told_members), set(view.members)
-    added, gone = sorted(after - before), sorted(before - after)
-    checks_before, checks_after = ({_check(name) for name in names} for names in (before, after))
-    parts = [name for name in added if _check(name) in checks_before]
-    checks = sorted({_check(name) for name in added} - checks_before)
-    if parts:
-        said.append(f"{count(len(parts), 'more partition')} {_trouble(parts)}: {some(parts)}")
-    if checks:
-        said.append(f"{count(len(checks), 'more check')} {_trouble(checks)}: {some(checks)}")
-    recovered = dict.fromkeys(name if _check(name) in checks_after else _check(name) for name in gone)
-    if recovered:
-        said.append(f"recovered: {some(recovered)}")
-    return tuple(said)
+    return (*said, *differences(group.told_members, view.members))
+
+
+def departed(group: Group, keys: Iterable[AlertKey], open_keys: Collection[AlertKey]) -> tuple[AlertKey, ...]:
+    """Those of `keys` that the group's last message named and that are no longer among the open ones, in order."""
+    told = {check_of(name) for name in group.told_members}
+    return tuple(key for key in keys if key not in open_keys and str(key) in told)
+
+
+def _kept_back(group: Group, view: GroupView, route: Route, opening: datetime, now: datetime) -> Decision:
+    """Nothing is said before `opening`, and of what is over by then never."""
+    until = waits_for(route, opening, now)
+    if group.last_told_at is None and not view.members:
+        return Decision((), f"resolved before {until}", replace(group, resolved_at=now, due_at=None))
+    return Decision((), f"waits until {until}", replace(group, due_at=opening))
 
 
 def _first(group: Group, view: GroupView, route: Route, now: datetime) -> Decision:
+    is_step, ended = route.unless_acknowledged, replace(group, resolved_at=now, due_at=None)
     if not view.members:
-        return Decision((), "resolved before group_wait was over", replace(group, resolved_at=now, due_at=None))
+        return Decision((), f"resolved before {'it was escalated' if is_step else 'group_wait was over'}", ended)
+    if is_step and view.is_acknowledged:
+        return Decision((), "acknowledged before it was escalated", ended)
+    if is_step and group.due_at is None:
+        return Decision((), "waits for the incident's first message", group)
     if group.due_at is not None and now < group.due_at:
         return Decision((), f"waits for group_wait until {group.due_at:%H:%M:%S} UTC", group)
     kinds = (DeliveryKind.TRIGGER, DeliveryKind.ACKNOWLEDGE) if view.is_acknowledged else (DeliveryKind.TRIGGER,)
     says = tuple(saying for kind in kinds for saying in _say(kind, group))
-    return Decision(says, "fired", _told(group, view, route, now))
+    return Decision(says, "fired", _told(group, view, route, now), _besides(group, view, route))
+
+
+def _besides(group: Group, view: GroupView, route: Route) -> tuple[str, ...]:
+    """What the first message says besides what is wrong."""
+    waited = format_duration(route.group_wait_s)
+    escalated = (f"escalated ({route.name}): nobody has acknowledged it for {waited}",) if route.unless_acknowledged else ()
+    return (*escalated, *notice(group, view.members), *flapping_text(view.members))
 
 
 def _rise(group: Group, view: GroupView, route: Route, now: datetime) -> Decision:
@@ -169,6 +193,9 @@ def _regular(group: Group, view: GroupView, route: Route, now: datetime) -> Deci
         return Decision(_say(DeliveryKind.UPDATE, group), "changed", _told(group, view, route, now), said)
     assert group.last_told_at is not None  # noqa: S101 - decide asks only groups that have spoken
     is_repeat_due = now - group.last_told_at >= timedelta(seconds=route.repeat_interval_s)
+    if is_repeat_due and (held := held_text(view.members)):
+        later = replace(group, due_at=now + timedelta(seconds=route.repeat_interval_s))
+        return Decision(_say(DeliveryKind.REPEAT, group), held, later, withheld=held)
     if is_repeat_due and not view.is_acknowledged:
         return Decision(_say(DeliveryKind.REPEAT, group), "still the same after repeat_interval", _told(group, view, route, now))
     reason = "acknowledged: no repeats" if view.is_acknowledged else "nothing changed since the last message"
@@ -200,17 +227,3 @@ def _next_look(told_at: datetime, route: Route, now: datetime) -> datetime:
 
 def _say(kind: DeliveryKind, group: Group) -> tuple[Saying, ...]:
     return (Saying(kind, group.dedup_key),)
-
-
-def _names(alert: Alert) -> Collection[str]:
-    return [named_member(alert.key, member) for member in alert.members] or [str(alert.key)]
-
-
-def _check(name: str) -> str:
-    """The alert of a member's name."""
-    return name.split(" [", 1)[0]
-
-
-def _trouble(names: Sequence[str]) -> str:
-    is_error = all(_check(name).endswith("#error") for name in names)
-    return trouble(AlertKind.ERROR if is_error else AlertKind.DATA, len(names))

@@ -5,38 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from dqmon.alerts.wording import cut, instant, member_text, observed_text
 from dqmon.core.alert import AlertKind
-from dqmon.core.message import AlertFacts, BlastRadius, DeliveryKind, Message
+from dqmon.core.message import AlertFacts, BlastRadius, DeliveryKind, Message, Reading
 from dqmon.core.result import OUTAGE, ResultRecord
+from dqmon.core.result_json import result_json
 from dqmon.core.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
     from dqmon.core.alert import Alert, Member, MemberKey
     from dqmon.core.incident import Group, Incident
+    from dqmon.core.plain import Json
 
 LISTED_ALERTS = 10
 """Alerts that a message lists; the rest is counted (R16)."""
 LISTED_MEMBERS = 20
-RECENT_POINTS = 14
-"""Past values of the sparkline (R19)."""
+SERIES_POINTS = 30
+"""Past values, of which a line of text shows the last 14 (R19) and a chart all (USERS.md, incident page)."""
 SQL_LIMIT = 1_500
 """Characters of the statement that a message shows (R19)."""
 TEXT_LIMIT = 500
 """Characters of a reason, an owner, a description, a member."""
+_STATEMENTS = 3
+_ENTRIES = 40
+"""Of one object: a result has 27, a segment as many as `segment_by` names columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
     """What the store knows besides the alert.
 
-    recent: past values of the observed series, oldest first. last_good: the newest result that passed.
+    series: past values, oldest first. last_good: the newest result that passed.
     left: how members left since the last message, as the alert's events say it.
     """
 
-    recent: tuple[float, ...] = ()
+    series: tuple[Reading, ...] = ()
     last_good: ResultRecord | None = None
     left: tuple[str, ...] = ()
 
@@ -52,7 +58,7 @@ def facts(alert: Alert, results: Sequence[ResultRecord], background: Background)
     return AlertFacts(
         check_id=main.check_id,
         kind=alert.key.kind.value,
-        state=alert.state.value,
+        state="flapping" if alert.is_flapping else alert.state.value,
         severity=alert.severity,
         subject=main.subject,
         type=main.type,
@@ -68,14 +74,39 @@ def facts(alert: Alert, results: Sequence[ResultRecord], background: Background)
         declared_at=f"{main.source_path}:{main.source_line}",
         sql=cut(main.reproduce or "", SQL_LIMIT) or None,
         last_good=_last_good(background.last_good),
-        recent=background.recent[-RECENT_POINTS:],
+        series=background.series[-SERIES_POINTS:],
         members=tuple(_member(key, alert.members[key]) for key in sorted(alert.members))[-LISTED_MEMBERS:],
         members_left=background.left,
         run_id=main.run_id,
         resolved_at=None if alert.is_open else alert.resolved_at,
         first_step="dqmon doctor" if main.type == OUTAGE else f"dqmon explain {main.check_id}",
         caused_by=main.caused_by,
+        result=_short(result_json(main)) | {"sql": [cut(sql, SQL_LIMIT) for sql in main.sql[:_STATEMENTS]]},
     )
+
+
+def reading(result: ResultRecord) -> Reading | None:
+    """The result as a point of its series; None when it has no number. A ratio's range is as ratio, too."""
+    value, whole = result.observed_value, 1.0
+    if result.ratio is not None:
+        value, whole = result.ratio, float(result.rows_tested or 1)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return None
+    low, high = (None if bound is None else bound / whole for bound in (result.expected_low, result.expected_high))
+    return Reading(result.partition_start or result.scheduled_at, float(value), low, high, result.verdict.is_bad)
+
+
+def _short(value: Json) -> Json:
+    """The same JSON with its texts and lists cut: a result may name a thousand columns."""
+    match value:
+        case str():
+            return cut(value, TEXT_LIMIT)
+        case list():
+            return [_short(item) for item in value[:LISTED_MEMBERS]]
+        case dict():
+            return {cut(key, TEXT_LIMIT): _short(item) for key, item in list(value.items())[:_ENTRIES]}
+        case _:
+            return value
 
 
 _NO_RADIUS = BlastRadius()
@@ -91,14 +122,15 @@ def compose(
     instance: str,
     changes: tuple[str, ...] = (),
     radius: BlastRadius = _NO_RADIUS,
+    left: Sequence[AlertFacts] = (),
 ) -> Message:
-    """One message of a group. `alerts` are those that the group shows; the incident's root comes first.
+    """One message of a group. `alerts` are those that the group shows, `left` those that left it; the incident's root comes first.
 
-    The others follow by severity, then since when, then by id; LISTED_ALERTS are listed and the rest is counted.
+    The others follow by severity, then by how much of them is bad, then since when; LISTED_ALERTS are listed and the rest is counted.
     Without any (their results are gone) the message still names the incident's root.
     """
     root = (incident.root.check_id, incident.root.kind.value)
-    ordered = sorted(alerts, key=lambda a: ((a.check_id, a.kind) != root, -a.severity.rank, a.since, a.check_id, a.kind))
+    ordered = sorted(alerts, key=lambda a: ((a.check_id, a.kind) != root, -a.severity.rank, -len(a.members), a.since, a.check_id, a.kind))
     is_end = kind is DeliveryKind.RESOLVE
     severity = max((alert.severity for alert in ordered), key=lambda severity: severity.rank, default=incident.severity)
     runbook = next((alert.runbook for alert in ordered[:1]), None)
@@ -120,6 +152,7 @@ def compose(
         links={"runbook": runbook} if runbook else {},
         affected=radius.listed,
         affected_more=radius.more,
+        left=tuple(left[:LISTED_ALERTS]),
     )
 
 

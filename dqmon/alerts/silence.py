@@ -68,13 +68,14 @@ def decide_quietly(group: Group, view: GroupView, quiet: Hush, route: Route, now
     kept = replace(group, muted=quiet.texts)
     if not quiet.mutes:
         decision = decide(kept, view, route, now)
-        is_unheard = not decision.says and decision.group.resolved_at == now
+        is_unheard = not view.members and not decision.says and decision.group.resolved_at == now
         return replace(decision, reason=f"resolved meanwhile; {_reasons(group)}") if is_unheard and group.muted else decision
     until = min(mute.until for mute in quiet.mutes.values())
     shown = _with_told(view, group, quiet)
     if not shown.members and group.last_told_at is None:
         due_at = max(until, first_due(group.opened_at, route, pages=view.pages))
-        return Decision((), _reasons(kept), replace(kept, due_at=due_at))
+        is_begun = group.due_at is not None or not route.unless_acknowledged
+        return Decision((), _reasons(kept), replace(kept, due_at=due_at) if is_begun else kept)
     decision = decide(kept, shown, route, now)
     if not view.members and [saying.kind for saying in decision.says] == [DeliveryKind.REPEAT]:
         return replace(decision, group=replace(kept, due_at=until), withheld=_reasons(kept))

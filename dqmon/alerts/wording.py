@@ -113,6 +113,7 @@ def exit_text(keys: Iterable[MemberKey], why: MemberExit) -> str:
         MemberExit.PASSED: "recovered",
         MemberExit.AGED_OUT: "out of the lookback, not measured again",
         MemberExit.GONE: "no rows of it any more",
+        MemberExit.REMOVED: "removed from the configuration",
     }
     names = [text for key in sorted(keys) if (text := member_text(key))]
     return f"{words[why]}: {some(names)}" if names else words[why]

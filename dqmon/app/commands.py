@@ -22,14 +22,17 @@ from dqmon.errors import UsageError
 from dqmon.store import meta
 
 if TYPE_CHECKING:
+    from dqmon.alerts.digest import Figures
     from dqmon.app.lineage import Picture
     from dqmon.core.alert import AlertKey
+    from dqmon.core.feedback import Label
     from dqmon.core.plain import Json
     from dqmon.core.silence import Silence
     from dqmon.engine.backfill import Backfill, Filled
     from dqmon.engine.backtest import Replayed
     from dqmon.engine.cost import CostReport, Refreshed
     from dqmon.engine.doctor import Finding
+    from dqmon.engine.past_totals import Recorded, Regained
     from dqmon.engine.planned import PlannedCheck, PlannedStatement
     from dqmon.engine.silences import Span
     from dqmon.store.schemas import Snapshot
@@ -101,6 +104,19 @@ class App(Parts):
         keep_history(self.environment)
         return fill(self.environment, planned, progress)
 
+    def regain(self, checks: Sequence[Check], days: int) -> tuple[Regained, ...]:
+        """What says how many rows the whole tables of checks had in the last days; sends catalogue look-ups only."""
+        from dqmon.engine.past_totals import regain
+
+        return regain(self.environment, checks, days)
+
+    def record(self, found: Sequence[Regained]) -> Iterator[Recorded]:
+        """Records what can be had of it, check by check."""
+        from dqmon.engine.past_totals import record
+
+        keep_history(self.environment)
+        return record(self.environment, found)
+
     def backtest(self, check_id: str, days: int) -> tuple[Replayed, ...]:
         """What the check's judgement says of its stored history of the last days, by segment. UsageError when it has none."""
         from dqmon.engine.backtest import backtest
@@ -128,7 +144,7 @@ class App(Parts):
                 for finding in (doctor.mirror(found) if name == mirror else doctor.warehouse(found, needs.get(name, {}), self.now))
             ),
             *map(doctor.source, self.sources.values()),
-            *(doctor.channel(found, self.project.routes) for found in self.channels.values()),
+            *(doctor.channel(found, (*self.project.routes, *self.project.escalation)) for found in self.channels.values()),
         )
 
     def lineage(self, text: str, *, up: bool, down: bool) -> Picture:
@@ -143,11 +159,11 @@ class App(Parts):
 
         acknowledge_incident(self.environment, incident_id, by)
 
-    def resolve(self, incident_id: str, by: str, still_failing: bool) -> None:
-        """Closes the incident by hand. Raises UsageError and NotifyError."""
+    def resolve(self, incident_id: str, by: str, still_failing: bool, label: Label | None = None) -> None:
+        """Closes the incident by hand, and keeps what it was. Raises UsageError and NotifyError."""
         from dqmon.engine.by_hand import resolve_incident
 
-        resolve_incident(self.environment, incident_id, by, still_failing=still_failing)
+        resolve_incident(self.environment, incident_id, by, still_failing=still_failing, label=label)
 
     def alert_selector(self, terms: Sequence[str]) -> Selector:
         """The selector of `terms`. UsageError for a word that no alert can have."""
@@ -182,12 +198,17 @@ class App(Parts):
 
         return expire(self.environment, silence_id, by)
 
-    def feedback(self, incident_id: str, word: str, by: str) -> str:
-        """Keeps what an incident was (a word of `Feedback`), and returns its whole id. Raises UsageError."""
-        from dqmon.core.feedback import Feedback
+    def feedback(self, incident_id: str, label: Label, by: str) -> str:
+        """Keeps what an incident was, and returns its whole id. Raises UsageError."""
         from dqmon.engine.by_hand import give_feedback
 
-        return give_feedback(self.environment, incident_id, Feedback(word), by).id
+        return give_feedback(self.environment, incident_id, label.feedback, by, label.note).id
+
+    def digests(self, owner: str | None) -> tuple[Figures, ...]:
+        """The figures of the last week of each owner, or of one; of checks without an owner with the empty text."""
+        from dqmon.engine.digest import digests
+
+        return digests(self.environment, self.now(), owner)
 
     def openlineage_events(self, selector: Selector, span: timedelta) -> tuple[Json, ...]:
         """The stored results of the selected checks' slots of the last `span` as OpenLineage events; without a selector of all.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from dqmon.app.endpoint import Endpoint, emitter
+from dqmon.app.listening import Listeners
 from dqmon.app.parts import Parts, new_id
 from dqmon.config.project import Project, load_project
 from dqmon.core.protocols import Writable
@@ -15,6 +18,7 @@ from dqmon.daemon.service import Service
 from dqmon.daemon.work import Setup, Work, timed
 from dqmon.daemon.workers import Inline
 from dqmon.engine.mirror import Mirror
+from dqmon.engine.pressed import pressed
 from dqmon.engine.rename import keep_history
 from dqmon.engine.retention import Policy
 from dqmon.engine.run import RunOutcome
@@ -27,7 +31,7 @@ def run_daemon(parts: Parts) -> int:
 
     def load_setup() -> Setup[RunOutcome]:
         loaded = first.pop() if first else _with(parts, load_project(parts.project.path, os.environ), "store")
-        made = setup(loaded)
+        made = setup(loaded, endpoint.adopt)
         endpoint.adopt(loaded)
         return made
 
@@ -44,12 +48,18 @@ def scheduler(parts: Parts) -> Scheduler[RunOutcome]:
     return Scheduler(parts.database, setup(parts), Inline(), parts.now, Candidate("virtual", is_alone=True))
 
 
-def setup(parts: Parts) -> Setup[RunOutcome]:
-    """What the daemon works with until the next reload. Raises ConfigError and StoreError."""
+def setup(parts: Parts, adopt: Callable[[Parts], None] = lambda _: None) -> Setup[RunOutcome]:
+    """What the daemon works with until the next reload; whoever shows it is given each refreshed one. Raises ConfigError and StoreError."""
     keep_history(parts.environment)
     settings = parts.project.settings
     kept = {name: timedelta(seconds=getattr(settings.retention, name)) for name in type(settings.retention).model_fields}
     scheduled = Scheduled(parts.environment, Policy(**kept), new_id(), _mirror(parts), emitter(parts))
+    listeners = Listeners(parts.channels.values(), partial(pressed, parts.environment))
+
+    def close() -> None:
+        listeners.stop()
+        scheduled.close()
+
     work = Work(
         run_batch=scheduled.run_batch,
         commit=scheduled.commit,
@@ -57,13 +67,15 @@ def setup(parts: Parts) -> Setup[RunOutcome]:
         deliver=scheduled.deliver,
         poll=scheduled.poll,
         purge=scheduled.purge,
-        refresh=lambda: _refreshed(parts),
-        close=scheduled.close,
+        refresh=lambda: _refreshed(parts, adopt),
+        close=close,
         cancel=scheduled.cancel,
         probe=scheduled.probe,
+        end_removed=scheduled.end_removed,
         attribute=scheduled.attribute,
         mirror=scheduled.mirror,
         emit=scheduled.emit,
+        listen=listeners.tune,
     )
     found = ((check.id, timed(check)) for check in parts.environment.checks.values())
     return Setup(
@@ -96,8 +108,11 @@ def _with(parts: Parts, project: Project, *kept: str) -> Parts:
     return other
 
 
-def _refreshed(parts: Parts) -> Setup[RunOutcome] | None:
+def _refreshed(parts: Parts, adopt: Callable[[Parts], None]) -> Setup[RunOutcome] | None:
     """The set-up with the patterns applied to what is there now, and the lineage as the tools say it now; None when both are as before."""
     other = _with(parts, parts.project, "store", "warehouses", "sources", "source_gate", "channels", "breakers")
-    is_same = other.listing == parts.listing and other.told == parts.told
-    return None if is_same else setup(other)
+    if other.listing == parts.listing and other.told == parts.told:
+        return None
+    made = setup(other, adopt)
+    adopt(other)
+    return made

@@ -48,19 +48,26 @@ class Endpoint:
             self._server = None
 
     def _served(self, parts: Parts) -> Served:
+        from dqmon.core.protocols import Pager
+        from dqmon.engine.paged import paged
         from dqmon.ingestion.heartbeat import Heartbeat
         from dqmon.ingestion.openlineage import Openlineage
         from dqmon.web.served import Served
+        from dqmon.web.session import digest
 
         web = parts.project.settings.web
         return Served(
             parts.database,
             {name: source for name, source in parts.sources.items() if isinstance(source, Heartbeat)},
             {name: source for name, source in parts.sources.items() if isinstance(source, Openlineage)},
-            frozenset(web.allow_hosts if web else ()),
+            frozenset(web.hosts if web else ()),
             parts.project.facts.table,
             parts.now,
             self._idle_s,
+            parts.environment if web and web.has_pages else None,
+            {name: digest(token.get_secret_value()) for name, token in web.actors.items()} if web else {},
+            {name: found for name, found in parts.channels.items() if isinstance(found, Pager)},
+            lambda event: paged(parts.environment, event, parts.now()),
         )
 
 

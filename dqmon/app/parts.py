@@ -14,6 +14,7 @@ from dqmon.config.project import Project
 from dqmon.config.registries import Registries
 from dqmon.core.check import Check, PipelineRef
 from dqmon.core.lineage import Lineage
+from dqmon.core.pages import Pages
 from dqmon.core.table import TableRef
 from dqmon.engine.breaker import Breakers, Gate
 from dqmon.engine.environment import Environment
@@ -135,7 +136,26 @@ class Parts(AbstractContextManager["Parts"]):
             source_gate=self.source_gate,
             platform=Platform(settings.platform_owner, {name: found.source for name, found in settings.warehouses.items()}),
             quiet=self.project.quiet,
+            escalation=self.project.escalation,
+            storm_above=settings.storm_above,
+            digest=settings.digest,
+            pages=self.pages,
         )
+
+    @cached_property
+    def pages(self) -> Pages | None:
+        """Where incidents have pages; None where nobody may read them. Makes the key of their links at first use. Raises StoreError."""
+        web = self.project.settings.web
+        if web is None or not web.has_pages:
+            return None
+        if web.link_secret is not None:
+            return Pages(web.url, web.link_secret.get_secret_value().encode(), web.incident_links)
+        with self.database.read() as connection:
+            key = meta.page_key(connection)
+        if key is None:
+            with self.database.write() as connection:
+                key = meta.make_page_key(connection)
+        return Pages(web.url, key.encode(), web.incident_links)
 
     @cached_property
     def listing(self) -> Listing:

@@ -1,4 +1,4 @@
-"""`dqmon alert`: what channels would be told of a check."""
+"""`dqmon alert`: what channels would be told of a check, what they took, and what they refused."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
     from dqmon.app.commands import App
+    from dqmon.engine.outbox import Standing
     from dqmon.engine.preview_alert import Preview, Rendered
 
-GROUP = typer.Typer(name="alert", help="What channels would be told.", no_args_is_help=True)
+GROUP = typer.Typer(name="alert", help="What channels would be told, and what they took.", no_args_is_help=True)
 KINDS = ("trigger", "update", "repeat", "acknowledge", "resolve")
 FORMATS = ("text", "json")
+STANDINGS = ("CHANNEL", "SENT", "WAITING", "GIVEN UP", "FALLBACK", "TROUBLE")
+DEAD = ("ID", "MADE", "CHANNEL", "INCIDENT", "WHAT")
 
 
 @GROUP.command()
@@ -32,8 +35,8 @@ def preview(
 ) -> None:
     """Shows the message that each channel would get of a check's newest result, or of an example when it did not fail.
 
-    Sends nothing without `--send-test`. A test has a key of its own, and on channels that page it is resolved right after. Owner,
-    runbook, tags and routes are those of the files as they are now.
+    Before it stands why it would not be sent now: silenced, inhibited, acknowledged. Sends nothing without `--send-test`. A test has
+    a key of its own, and what it opens is resolved right after. Owner, runbook, tags and routes are those of the files as they are now.
 
     Exit codes: 0 shown, or sent to every channel, 2 unknown check or channel, or nobody would be told, 4 a channel did not take it.
     """
@@ -50,6 +53,53 @@ def preview(
             _send(app, check, to)
         else:
             _show(app, check, kind, to, is_json=form == "json")
+
+
+@GROUP.command()
+def deliveries(config: options.ConfigFile = None) -> None:
+    """Shows how the channels stand: what they took, what waits, who is told in their place, and the messages that were given up."""
+    from dqmon.app import open_app
+    from dqmon.engine.explain import delivery_words
+    from dqmon.engine.outbox import dead_letters, standings
+
+    with open_app(config) as app, app.database.read() as connection:
+        found, dead = standings(connection, app.channels), dead_letters(connection)
+    for line in output.table([_standing(one) for one in found], STANDINGS):
+        output.write(line)
+    if not found:
+        output.note("no channels are declared: nobody is told")
+    if dead:
+        output.write("Given up; `dqmon alert retry ID` (or CHANNEL) tries again")
+        rows = [(one.id, output.instant(one.created_at), one.channel, one.message.incident_id, delivery_words(one)) for one in dead]
+        for line in output.table(rows, DEAD):
+            output.write(line)
+
+
+@GROUP.command()
+def retry(
+    what: Annotated[str, typer.Argument(metavar="ID|CHANNEL", help="A message that was given up, or all of a channel.")],
+    config: options.ConfigFile = None,
+) -> None:
+    """Sends messages again that were given up, once what was wrong is put right; those of incidents that are over stay given up.
+
+    Exit codes: 0 sent, or queued for the daemon, 2 nothing to retry, 4 not taken again.
+    """
+    from dqmon.app import open_app
+    from dqmon.engine.outbox import retry as again
+
+    with open_app(config) as app:
+        found = again(app.environment, what)
+    for one in found:
+        said = f"{one.kind.value} of incident {output.clean(one.message.incident_id)}"
+        output.write(f"{one.id}  {output.clean(one.channel)}  {said}: tried again")
+
+
+def _standing(one: Standing) -> tuple[str, ...]:
+    from dqmon.core.delivery import DeliveryState
+
+    counts = (str(one.totals.get(state, 0)) for state in (DeliveryState.SENT, DeliveryState.QUEUED, DeliveryState.DEAD))
+    trouble = f"takes nothing since {output.instant(one.outage.since)}: {one.outage.reason}" if one.outage else ""
+    return one.channel, *counts, one.fallback or "", trouble
 
 
 def _check_channel(app: App, name: str) -> None:
@@ -71,7 +121,11 @@ def _show(app: App, check: str, kind: str, to: str | None, *, is_json: bool) -> 
         output.write(json.dumps(_data(found, kind), ensure_ascii=False, indent=2))
         return
     output.write(f"{output.clean(check)}  {kind}  {found.occasion.why}")
+    for reason in found.withheld:
+        output.write(f"NOT SENT now: {output.clean(reason)}")
     for one in found.rendered:
+        if one.part == "chart":
+            continue  # the message above, with a picture
         output.write("")
         output.write(_heading(one))
         for line in one.text.splitlines():
@@ -84,6 +138,7 @@ def _data(found: Preview, kind: str) -> dict[str, object]:
         "check_id": found.occasion.check.id,
         "kind": kind,
         "is_example": found.occasion.is_example,
+        "withheld": list(found.withheld),
         "messages": [
             {
                 "channel": one.channel.name,

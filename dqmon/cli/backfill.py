@@ -15,8 +15,10 @@ from dqmon.core.cost import together
 from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
-    from dqmon.core.check import Check
+    from dqmon.core.past_rows import PastRows
     from dqmon.engine.backfill import Backfill, Filled
+    from dqmon.engine.load_totals import Brought
+    from dqmon.engine.past_totals import Recorded, Regained
 
 Days = Annotated[int, typer.Option("--days", metavar="N", min=1, help="How far back; partitions that are measured already are left out.")]
 Chunk = Annotated[
@@ -37,24 +39,27 @@ def command(
     """Measures past partitions, for a history on day one.
 
     What the baselines of the selected checks lack of the last days: all metrics of a table in one grouped scan, oldest partitions
-    first, within the warehouse's budget. Nothing is judged and nobody is told. It may be stopped and started again at any time.
-    Exit code 3 when something could not be measured.
+    first, within the warehouse's budget. Row counts of whole tables come from what is still known of them: a Delta or Iceberg log,
+    Snowflake's history of changes, kept loads. Nothing is judged and nobody is told. It may be stopped and started again at any
+    time. Exit code 3 when something could not be measured.
     """
     chosen, length = options.selector(selectors, exclude), _duration(chunk)
     from dqmon.app import open_app
-    from dqmon.engine.past_partitions import has_baseline, has_past
+    from dqmon.engine.past_partitions import has_baseline
 
     with open_app(config) as app, output.Progress() as progress:
         checks = [check for check in app.select(chosen) if has_baseline(check)]
         if not checks:
             raise UsageError("no check that is selected compares with measured values of the past; `dqmon plan` names all checks")
-        planned = app.plan_backfill(checks, days, length)
-        for line in [*_planned(planned, shows_sql=dry_run), *_without_past(check for check in checks if not has_past(check))]:
+        planned, whole = app.plan_backfill(checks, days, length), app.regain(checks, days)
+        for line in [*_planned(planned, shows_sql=dry_run), *map(_whole, whole)]:
             output.write(output.clean(line) if not line.startswith("     | ") else line)
         filled = () if dry_run else tuple(app.backfill(planned, progress))
-    for line in _done(filled):
+        recorded = () if dry_run else tuple(app.record(whole))
+    for line in [*_done(filled), *map(_recorded, recorded)]:
         output.write(output.clean(line))
     has_problem = any(one.problem for one in planned) or any(one.problems for one in filled)
+    has_problem |= any(not one.past.totals for one in recorded)
     raise typer.Exit(ExitCode.NOT_EVALUATED if has_problem else ExitCode.OK)
 
 
@@ -97,11 +102,30 @@ def _cost(one: Backfill) -> str:
     return ", ".join(text for text in said if text)
 
 
-def _without_past(checks: Iterator[Check]) -> Iterator[str]:
-    for check in checks:
-        pipelines = [node for node in check.upstream if "/" in node]
+def _whole(one: Regained) -> str:
+    """What can be had of the past of a whole table, or why nothing can."""
+    if one.problem:
+        pipelines = [node for node in one.check.upstream if "/" in node]
         loads = f"; rows_loaded_anomaly of {pipelines[0]} judges by the loads that are known already" if pipelines else ""
-        yield f"{check.id}  is of the whole table, whose past is gone: give it a partition:, or it learns from now on{loads}"
+        gone = f"is of the whole table, whose past is gone: {one.problem}"
+        return f"{one.check.id}  {gone}; give it a partition:, or it learns from now on{loads}"
+    if one.past is None:
+        return f"{one.check.id}  its history reaches back so far already"
+    span = f"{one.slots[0]:%Y-%m-%d} to {one.slots[-1]:%Y-%m-%d}"
+    return f"{one.check.id}  {_count(len(one.slots), 'past run')} from {span}, rows {_source(one.past)}"
+
+
+def _source(past: PastRows | Brought) -> str:
+    return f"{'as in' if past.is_exact else 'estimated from'} {past.because}"
+
+
+def _recorded(one: Recorded) -> str:
+    """How many values of a whole table's past were recorded."""
+    if not one.past.totals:
+        return f"{one.check_id}  nothing recorded: {one.past.because}"
+    if not one.points:
+        return f"{one.check_id}  nothing recorded: {one.past.because} begins later"
+    return f"{one.check_id}  {_count(one.points, 'value')} recorded, {_source(one.past)}"
 
 
 def _done(filled: Sequence[Filled]) -> Iterator[str]:

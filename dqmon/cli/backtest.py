@@ -1,9 +1,12 @@
-"""`dqmon backtest`: what a check would have said of values that are known."""
+"""`dqmon backtest`: what checks would have said of values that are known, and who would have been told."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,45 +15,102 @@ from dqmon.cli import options, output
 from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
+    from dqmon.app.commands import App
     from dqmon.engine.backtest import Replayed
     from dqmon.exporters.chart import Panel
 
-CheckId = Annotated[str | None, typer.Argument(metavar="[CHECK]", help="A check's id: its stored history is replayed.")]
 Series = Annotated[str | None, typer.Option("--series", metavar="FILE", help="A CSV file: series_id, timestamp, value; - is stdin.")]
 Output = Annotated[str, typer.Option("--output", metavar="FILE", help="With --series: where the verdicts go; - is stdout.")]
 Method = Annotated[str | None, typer.Option("--method", metavar="NAME", help="With --series: how the band is found; else the default.")]
-Days = Annotated[int, typer.Option("--days", metavar="N", min=1, help="With a check: judge the last N days, by all before.")]
+Days = Annotated[int, typer.Option("--days", metavar="N", min=1, max=10_000, help="Replay the last N days.")]
+Values = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Beside today's: with that key on the checks; may be repeated.")
+]
 Plot = Annotated[str | None, typer.Option("--plot", metavar="FILE", help="With a check: draw values, bands and alerts there, as SVG.")]
 HEADINGS = ("FIRED", "VERDICT", "EXPECTED", "WHY")
 
 
 def command(
     *,
-    check: CheckId = None,
+    selectors: options.Selectors = None,
+    exclude: options.Exclude = None,
+    values: Values = None,
+    days: Days = 90,
+    form: options.JsonFormat = "table",
+    plot: Plot = None,
     series: Series = None,
     output_file: Output = "-",
     method: Method = None,
-    days: Days = 90,
-    plot: Plot = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Judges known values, each by those before it.
+    """Replays the past: who would have been told what.
 
-    `dqmon backtest CHECK` replays what the store has of a check: its alerts, and how many a year they make. `dqmon backtest --series
+    `dqmon backtest SELECTOR --set for=2` replays the stored measurements through judging, alerts, incidents and routes: results,
+    messages and pages of today's configuration, beside those with the keys set; which known incidents it would have missed, and
+    which alerts are new. `dqmon backtest CHECK`, of one check with a baseline, shows its alerts; `--plot` draws them. `--series
     FILE.csv --output verdicts.csv` judges any series as an anomaly check with default options does, without a project; it writes
     series_id, timestamp, is_anomaly, expected_low, expected_high, score (above 1 is outside of the band). Nothing is recorded, nobody
-    is told.
+    is told, and no warehouse is asked.
     """
-    if (check is None) == (series is None):
-        raise UsageError("name a check, or a file with --series FILE.csv; one of them")
+    options.choice("--format", form, ("table", "json"))
     if series is not None:
+        if selectors or exclude or values:
+            raise UsageError("--series judges a file; checks and --set belong to a replay of what the store has")
         if plot is not None:
             raise UsageError("--plot draws a check; with --series the band is in the verdicts")
         _judge_series(series, output_file, method)
         return
     if method is not None or output_file != "-":
-        raise UsageError("--method and --output belong to --series; a check is replayed with the options that it has")
-    _replay_check(check or "", days, output.Target(plot) if plot else None, config)
+        raise UsageError("--method and --output belong to --series; checks are replayed with the options that they have")
+    if plot is not None and (len(selectors or ()) != 1 or exclude or values or form == "json"):
+        raise UsageError("--plot draws one check as it is: dqmon backtest CHECK --plot FILE.svg")
+    _replay(_Asked(tuple(selectors or ()), tuple(exclude or ()), tuple(values or ()), days, form), plot, config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A replay's words."""
+
+    selectors: tuple[str, ...]
+    exclude: tuple[str, ...]
+    values: tuple[str, ...]
+    days: int
+    form: str
+
+
+def _replay(asked: _Asked, plot: str | None, config: str | None) -> None:
+    from dqmon.app import open_app
+
+    with open_app(config) as app:
+        if plot is not None or _is_one_with_baseline(app, asked):
+            _replay_check(app, asked.selectors[0], asked.days, output.Target(plot) if plot else None)
+            return
+        from dqmon.app.backtests import backtest
+
+        started = perf_counter()
+        chosen = options.selector(list(asked.selectors), list(asked.exclude))
+        with output.Progress() as progress:
+            found = backtest(app, chosen, asked.days, asked.values, progress)
+        seconds = perf_counter() - started
+    from dqmon.cli.replayed import document, lines
+
+    if asked.form == "json":
+        output.write(json.dumps(document(found.trial, asked.values, seconds), indent=2, ensure_ascii=False))
+        return
+    for line in lines(found.trial, f"with {', '.join(asked.values)}", seconds):
+        output.write(line)
+    if found.untouched:
+        output.note(f"{len(found.untouched)} of the checks take none of these keys and stay as they are: {', '.join(found.untouched[:5])}")
+
+
+def _is_one_with_baseline(app: App, asked: _Asked) -> bool:
+    """True when no more is asked than the alerts of one check that compares with its past."""
+    from dqmon.core.check import DatasetCheck
+
+    if len(asked.selectors) != 1 or asked.values or asked.exclude or asked.form == "json":
+        return False
+    check = app.environment.checks.get(asked.selectors[0])
+    return check is not None and isinstance(check.rule, DatasetCheck) and check.rule.history_metric(check) is not None
 
 
 def _judge_series(path: str, target: str, method: str | None) -> None:
@@ -66,11 +126,8 @@ def _judge_series(path: str, target: str, method: str | None) -> None:
                 file.write(name, row.written_at, judged, score(judged))
 
 
-def _replay_check(check: str, days: int, plot: output.Target | None, config: str | None) -> None:
-    from dqmon.app import open_app
-
-    with open_app(config) as app:
-        replayed = app.backtest(check, days)
+def _replay_check(app: App, check: str, days: int, plot: output.Target | None) -> None:
+    replayed = app.backtest(check, days)
     # Of a day without any row no segment is known, so that there is a point of none; beside segments it says nothing.
     found = [one for one in replayed if one.judged] or replayed[:1]
     if plot is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dqmon.cli import options, output
+from dqmon.cli.incidents import flapping_row
 
 if TYPE_CHECKING:
     from dqmon.core.alert import Alert
@@ -113,6 +114,8 @@ def _alert(alert: Alert) -> Iterator[Row]:
     outcomes = f"{alert.streak} {'outcome' if alert.streak == 1 else 'outcomes'} in a row"
     since = f", since {output.instant(alert.since)}" if alert.since else ""
     yield alert.key.kind.value, f"{alert.state.value}, {outcomes}{since}"
+    if alert.is_flapping:
+        yield flapping_row(alert)
     if alert.last_good_at:
         yield "last good", output.instant(alert.last_good_at)
     for key, member in alert.members.items():

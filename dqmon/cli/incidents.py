@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dqmon.cli import options, output
+from dqmon.cli import options, output, precision
 from dqmon.cli.silence import For, length
 
 if TYPE_CHECKING:
+    from dqmon.core.alert import Alert
+    from dqmon.core.feedback import Label, Said
     from dqmon.core.incident import Incident, IncidentMember
     from dqmon.engine.explain import Story
 
 GROUP = typer.Typer(name="incidents", help="What is wrong, and who was told.", no_args_is_help=True)
+GROUP.command(name="precision")(precision.command)
 IncidentId = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or the beginning of it.")]
 STATES = ("open", "acknowledged", "resolved", "all")
 WORDS = ("real", "expected", "bad_threshold")
-HEADINGS = ("INCIDENT", "STATE", "SEVERITY", "OPENED", "RESOLVED", "ALERTS", "ROOT")
+HEADINGS = ("INCIDENT", "STATE", "SEVERITY", "OPENED", "RESOLVED", "LABEL", "ALERTS", "ROOT")
+Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, or how it was repaired, for those who meet it again.")]
 
 
 @GROUP.command(name="list")
@@ -32,14 +37,15 @@ def list_incidents(
         options.choice("--state", state, STATES)
     from dqmon.app import open_app
     from dqmon.core.incident import IncidentState
-    from dqmon.store import incidents
+    from dqmon.store import feedback, incidents
 
     with open_app(config) as app, app.database.read() as connection:
         if state:
             found = incidents.listed(connection, None if state == "all" else IncidentState(state), limit)
         else:
             found = incidents.open_incidents(connection)[::-1][:limit]
-    for line in output.table([_row(incident) for incident in found], HEADINGS):
+        said = feedback.of_incidents(connection, {incident.id for incident in found})
+    for line in output.table([_row(incident, said.get(incident.id)) for incident in found], HEADINGS):
         output.write(line)
     if not found:
         output.note("no incidents" if state else "no open incidents; `dqmon incidents list --state all` shows those that are over")
@@ -49,16 +55,26 @@ def list_incidents(
 def show(
     incident: IncidentId,
     text: Annotated[bool, typer.Option("--messages/--no-messages", help="Print the messages themselves.")] = True,
+    runbook: Annotated[bool, typer.Option("--runbook", help="Print the runbooks of its checks that are Markdown files.")] = False,
     config: options.ConfigFile = None,
 ) -> None:
     """Shows an incident's alerts and every message, sent or not sent, with the reason."""
     from dqmon.app import open_app
     from dqmon.engine.explain import story
+    from dqmon.engine.runbooks import guides
 
-    with open_app(config) as app, app.database.read() as connection:
-        found = story(connection, incident)
+    with open_app(config) as app:
+        with app.database.read() as connection:
+            found = story(connection, incident)
+        told = guides(app.environment.checks, found.incident) if runbook else ()
     for line in lines(found, with_text=text):
         output.write(line)
+    for guide in told:
+        output.write(f"Runbook {output.clean(guide.place)}")
+        for line in guide.text.splitlines():
+            output.write(f"  | {output.clean(line)}")
+    if runbook and not told:
+        output.note("no check of the incident has a runbook in Markdown")
 
 
 @GROUP.command()
@@ -90,22 +106,32 @@ def snooze(
 @GROUP.command()
 def resolve(
     incident: IncidentId,
+    *,
     still_failing: Annotated[bool, typer.Option("--still-failing", help="Not repaired: the next failure opens a new incident.")] = False,
+    was: Annotated[str, typer.Option("--was", metavar="WORD", help="real, expected or bad_threshold; else a terminal is asked.")] = "",
+    note: Note = "",
     by: options.By = "",
     config: options.ConfigFile = None,
 ) -> None:
-    """Closes an incident by hand; it stays closed until its checks have passed once."""
+    """Closes an incident by hand; it stays closed until its checks have passed once.
+
+    Says what it was, too, as `dqmon incidents feedback` does.
+    """
+    label = _label(was or _asked(incident), note)
     from dqmon.app import open_app
 
     with open_app(config) as app:
-        app.resolve(incident, options.who(by), still_failing)
-    output.write(f"resolved: {output.clean(incident)}")
+        app.resolve(incident, options.who(by), still_failing, label)
+    output.write(f"resolved: {output.clean(incident)}{f' ({label.feedback})' if label else ''}")
+    if label is None:
+        output.note(f"not said what it was; `dqmon incidents feedback {output.clean(incident)} WORD` does: {', '.join(WORDS)}")
 
 
 @GROUP.command()
 def feedback(
     incident: IncidentId,
     word: Annotated[str, typer.Argument(metavar="WORD", help="real, expected or bad_threshold.")],
+    note: Note = "",
     by: options.By = "",
     config: options.ConfigFile = None,
 ) -> None:
@@ -114,12 +140,35 @@ def feedback(
     real: the data was wrong, and no baseline ever learns from it. expected: a change that is how it is by now; baselines learn
     from it. bad_threshold: nothing had changed, the limit was wrong; baselines learn from it, too.
     """
-    options.choice("WORD", word, WORDS)
     from dqmon.app import open_app
+    from dqmon.core.feedback import Feedback, Label
 
+    label = Label(Feedback(options.choice("WORD", word, WORDS)), note)
     with open_app(config) as app:
-        found = app.feedback(incident, word, options.who(by))
+        found = app.feedback(incident, label, options.who(by))
     output.write(f"{word}: {output.clean(found)}")
+
+
+def _asked(incident: str) -> str:
+    """What a person at a terminal says of the incident; empty for nothing, and where nobody sits."""
+    if not sys.stdin.isatty():
+        return ""
+    question = f"What was {output.clean(incident)}? {', '.join(WORDS)}, or Enter"
+    while (said := str(typer.prompt(question, "", show_default=False, err=True))) not in ("", *WORDS):
+        output.note(f"{output.clean(said)!r} is none of these")
+    return said
+
+
+def _label(word: str, note: str) -> Label | None:
+    """What is kept; None without a word. UsageError for one that is none, and for a note that would belong to nothing."""
+    from dqmon.core.feedback import Feedback, Label
+    from dqmon.errors import UsageError
+
+    if word:
+        return Label(Feedback(options.choice("--was", word, WORDS)), note)
+    if note:
+        raise UsageError(f"a note belongs to what the incident was; add --was {', '.join(WORDS[:-1])} or {WORDS[-1]}")
+    return None
 
 
 def lines(found: Story, *, with_text: bool) -> Iterator[str]:
@@ -128,7 +177,7 @@ def lines(found: Story, *, with_text: bool) -> Iterator[str]:
 
     incident = found.incident
     yield f"{output.clean(incident.id)}  {incident.state.value}  {incident.severity.value}  root {output.clean(incident.root)}"
-    yield from output.table([*_facts(incident), *_said(found)])
+    yield from output.table([*_facts(incident), *_said(found), *map(flapping_row, found.flapping)])
     yield "Alerts"
     yield from output.table([_member(member) for member in incident.members.values()], ("CHECK", "SEVERITY", "JOINED", "LEFT", "CAUSED BY"))
     yield from _affected(found)
@@ -174,11 +223,20 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
         yield "resolved", output.instant(incident.resolved_at) + (f" by {incident.closed_by_hand}" if incident.closed_by_hand else "")
 
 
+def flapping_row(alert: Alert) -> tuple[str, str]:
+    """`flapping`, which alert, since when, and what becomes of its messages."""
+    from dqmon.alerts.flapping import HELD
+
+    return "flapping", f"{alert.key}, since {output.instant(alert.flapping_since)}; messages are {HELD}"
+
+
 def _said(found: Story) -> Iterator[tuple[str, str]]:
-    if found.feedback:
-        yield "feedback", f"{found.feedback.feedback.value}, by {found.feedback.said_by}, {output.instant(found.feedback.said_at)}"
+    if said := found.feedback:
+        note = f": {said.note}" if said.note else ""
+        yield "feedback", f"{said.feedback.value}, by {said.said_by}, {output.instant(said.said_at)}{note}"
 
 
-def _row(incident: Incident) -> tuple[str, ...]:
+def _row(incident: Incident, said: Said | None) -> tuple[str, ...]:
     opened, resolved = output.instant(incident.opened_at), output.instant(incident.resolved_at)
-    return incident.id, incident.state.value, incident.severity.value, opened, resolved, str(len(incident.members)), str(incident.root)
+    label, alerts = said.feedback.value if said else "", str(len(incident.members))
+    return incident.id, incident.state.value, incident.severity.value, opened, resolved, label, alerts, str(incident.root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,24 +16,39 @@ from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
     from dqmon.core.plain import Json
+    from dqmon.core.selector import Selector
     from dqmon.engine.planned import Estimate, PlannedCheck, PlannedStatement
 
 HEADINGS = ("CHECK", "WAREHOUSE", "STATEMENTS", "SECONDS", "BYTES", "CREDITS", "RUNS/DAY", "SECONDS/DAY", "BYTES/DAY", "CREDITS/DAY")
 
+Since = Annotated[str | None, typer.Option("--changed-since", metavar="REF", help="What has changed since that commit of git.")]
+Days = Annotated[int, typer.Option("--days", metavar="N", min=1, max=10_000, help="With --changed-since: replay the last N days.")]
+
 
 def command(
+    *,
     selectors: options.Selectors = None,
     exclude: options.Exclude = None,
     form: options.JsonFormat = "table",
+    since: Since = None,
+    days: Days = 90,
     config: options.ConfigFile = None,
 ) -> None:
     """Shows a run's statements and their cost.
 
     Those that `dqmon check` would send, and which checks each one serves; then, as an estimate, each check's part of their cost, in
-    a run and in a day of its schedule. Only catalogues are asked. Exit code 3 when a check cannot be measured.
+    a run and in a day of its schedule. With `--changed-since REF`: what the check files add, change and remove since that commit of
+    git, what it costs, and how often it would have paged. Only catalogues are asked. Exit code 3 when a check cannot be measured.
     """
     options.choice("--format", form, ("table", "json"))
     chosen = options.selector(selectors, exclude)
+    if since is not None:
+        _changes(since, chosen, days, form, config)
+    else:
+        _run(chosen, form, config)
+
+
+def _run(chosen: Selector, form: str, config: str | None) -> None:
     from dqmon.app import open_app
 
     with open_app(config) as app:
@@ -57,6 +72,21 @@ def command(
             output.write(line)
         output.write(f"{sent} data statements for {count} checks; nothing was run")
     raise typer.Exit(ExitCode.NOT_EVALUATED if any(statement.kind == "none" for statement in found) else ExitCode.OK)
+
+
+def _changes(ref: str, chosen: Selector, days: int, form: str, config: str | None) -> None:
+    from dqmon.app import open_app
+    from dqmon.app.changes import changed_since
+    from dqmon.cli.changed import document, lines
+
+    with open_app(config) as app, output.Progress() as progress:
+        found = changed_since(app, ref, chosen, days, progress)
+    if form == "json":
+        output.write(json.dumps(document(found), indent=2, ensure_ascii=False))
+    else:
+        for line in lines(found):
+            output.write(output.clean(line))
+    raise typer.Exit(ExitCode.NOT_EVALUATED if found.unmeasured else ExitCode.OK)
 
 
 def _lines(number: int, statement: PlannedStatement) -> Iterator[str]:

@@ -15,9 +15,11 @@ from dqmon.errors import ConfigError, DqmonError, ExtensionError, NotifyError, S
 
 COMMANDS = (
     *("check", "run", "validate", "plan", "cost", "explain", "test", "backtest", "backfill", "migrate", "demo"),
-    *("incidents", "silence", "why-not", "alert", "route", "lineage", "export", "schema", "config", "grants", "doctor"),
+    *("incidents", "silence", "why-not", "alert", "route", "report", "lineage", "export", "schema", "config", "grants", "doctor"),
 )
-"""As `dqmon --help` has them; each is a file of `dqmon/cli/` (`run`: run_daemon.py, `why-not`: why_not.py) with `command` or `GROUP`."""
+"""As `dqmon --help` has them; each is a file of `dqmon/cli/`, by its name or as `_FILES` says, with `command` or `GROUP`."""
+
+_FILES = {"run": "run_daemon", "report": "owner_report"}
 
 
 def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
@@ -35,7 +37,7 @@ def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
         callback=common,
     )
     for name in names:
-        module = import_module(f"dqmon.cli.{'run_daemon' if name == 'run' else name.replace('-', '_')}")
+        module = import_module(f"dqmon.cli.{_FILES.get(name) or name.replace('-', '_')}")
         if hasattr(module, "GROUP"):
             found.add_typer(module.GROUP)
         else:

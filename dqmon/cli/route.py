@@ -12,21 +12,29 @@ from dqmon.cli.exit_codes import ExitCode
 from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
+    from dqmon.alerts.route import Attributes
     from dqmon.core.check import Check
     from dqmon.core.route import Route
 
 GROUP = typer.Typer(name="route", help="Who is told of what.", no_args_is_help=True)
 Expect = Annotated[str, typer.Option("--expect", metavar="CHANNELS", help="Exit 1 unless exactly these are told: `oncall,team`.")]
-HEADINGS = ("ROUTE", "MATCH", "TELLS", "GROUP BY", "WAIT", "INTERVAL", "REPEAT")
+STEPS = ("ESCALATION", "MATCH", "AFTER", "TELLS")
+HEADINGS = ("ROUTE", "MATCH", "TELLS", "GROUP BY", "WAIT", "INTERVAL", "REPEAT", "SPEAKS")
 
 
 @GROUP.command()
 def show(config: options.ConfigFile = None) -> None:
-    """Shows the routes in their order: the first that matches is taken, and the next ones too after `continue: true`."""
+    """Shows the routes in their order: the first that matches is taken, and the next ones too after `continue: true`.
+
+    Then the steps of escalations: who is told unless somebody has acknowledged by then.
+    """
     from dqmon.config.project import load
 
-    routes = load(config).routes
+    project = load(config)
+    routes = project.routes
     for line in output.table([_row(route) for route in routes], HEADINGS):
+        output.write(line)
+    for line in output.table([_step(step) for step in project.escalation], STEPS) if project.escalation else ():
         output.write(line)
     if not routes:
         output.note("there are no routes: results are recorded and nobody is told")
@@ -45,8 +53,10 @@ def try_out(
 
     project = load(config)
     attributes = _attributes(terms)
-    told = routes_for({"kind": (KINDS[0],), **attributes}, project.routes)
-    _tell(told, tuple(project.settings.channels), expect)
+    alert = {"kind": (KINDS[0],), **attributes}
+    told = routes_for(alert, project.routes)
+    output.write(_sentence(told) + _later(alert, project.escalation))
+    _compare({channel for _, channel in told}, tuple(project.settings.channels), expect)
 
 
 @GROUP.command()
@@ -61,10 +71,13 @@ def explain(check: options.CheckArgument, expect: Expect = "", config: options.C
         if found is None:
             raise UsageError(f"there is no check {check!r}; `dqmon plan` names them")
         routes, channels = app.environment.routes, tuple(app.project.settings.channels)
-    every = {name: routes_for({**attributes(found), **alert}, routes) for name, alert in alerts_of(found)}
-    for name, told in every.items():
-        output.write(f"{name}: {_sentence(told)}")
-    _compare({channel for told in every.values() for _, channel in told}, channels, expect)
+        steps = app.environment.escalation
+    reached: set[str] = set()
+    for name, alert in alerts_of(found):
+        told = routes_for({**attributes(found), **alert}, routes)
+        output.write(f"{name}: {_sentence(told)}{_later({**attributes(found), **alert}, steps)}")
+        reached |= {channel for _, channel in told}
+    _compare(reached, channels, expect)
 
 
 def _attributes(terms: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -89,13 +102,23 @@ def alerts_of(check: Check) -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:
         yield f"{state}, {severity.value}", {"kind": (kind,), "state": (state,), "severity": (severity.value,)}
 
 
-def _tell(told: Sequence[tuple[Route, str]], channels: Sequence[str], expect: str) -> None:
-    output.write(_sentence(told))
-    _compare({channel for _, channel in told}, channels, expect)
-
-
 def _sentence(told: Sequence[tuple[Route, str]]) -> str:
-    return ", ".join(f"{channel} (route {route.name})" for route, channel in told) or "nobody"
+    return ", ".join(f"{channel} (route {route.name}{_when(route)})" for route, channel in told) or "nobody"
+
+
+def _later(alert: Attributes, steps: Sequence[Route]) -> str:
+    """`, unless acknowledged: lead (nights after 15m), boss (nights after 1h)`."""
+    from dqmon.alerts.escalate import steps_for
+
+    found = ", ".join(f"{channel} ({step.name})" for step, channel in steps_for(alert, steps))
+    return f", unless acknowledged: {found}" if found else ""
+
+
+def _when(route: Route) -> str:
+    from dqmon.alerts.timetable import timetable_text
+    from dqmon.core.timetable import ALWAYS
+
+    return "" if route.speaks == ALWAYS else f", {timetable_text(route.speaks)}"
 
 
 def _compare(found: set[str], channels: Sequence[str], expect: str) -> None:
@@ -109,9 +132,16 @@ def _compare(found: set[str], channels: Sequence[str], expect: str) -> None:
 
 
 def _row(route: Route) -> tuple[str, ...]:
+    from dqmon.alerts.timetable import timetable_text
     from dqmon.core.duration import format_duration
 
     match = "everything else" if route.match is None else str(route.match)
     waits = (format_duration(seconds) for seconds in (route.group_wait_s, route.group_interval_s, route.repeat_interval_s))
     tells = ", ".join(route.to) + (", and the next routes" if route.goes_on else "")
-    return route.name, match, tells, ", ".join(route.group_by), *waits
+    return route.name, match, tells, ", ".join(route.group_by), *waits, timetable_text(route.speaks)
+
+
+def _step(step: Route) -> tuple[str, ...]:
+    from dqmon.core.duration import format_duration
+
+    return step.name, str(step.match), format_duration(step.group_wait_s), ", ".join(step.to)

@@ -28,7 +28,7 @@ def command(
 
     with open_app(config) as app, app.database.read() as connection:
         names = app.project.file.names("channels")
-        found, answers = why_not(connection, incident, names, app.project.routes, app.now())
+        found, answers = why_not(connection, incident, names, (*app.project.routes, *app.project.escalation), app.now())
     if channel:
         options.choice("--channel", channel, tuple(answer.channel for answer in answers))
         answers = tuple(answer for answer in answers if answer.channel == channel)

@@ -10,6 +10,7 @@ from dqmon.config.check_file import Entry
 from dqmon.config.merge import Chosen, chosen_checks, former_id, join, merged_keys
 from dqmon.config.report import Report
 from dqmon.config.review import review, review_filters
+from dqmon.config.runbooks import with_guide
 from dqmon.config.targets import Facts, Placed, Target, known_targets, upstream_nodes
 from dqmon.core.check import Check, CheckType, PartitionBy, PipelineRef, Schedule, SourceLine
 from dqmon.core.lineage import Lineage
@@ -47,17 +48,17 @@ def build(placed: Sequence[Placed], facts: Facts, there: Mapping[Target, bool] |
             explicit[item.target].append(item)
     for target in dict.fromkeys((*explicit, *(t for t in seen if any(p.covers(t, is_view=seen[t]) for p in patterns)))):
         layers = [*explicit.get(target, ()), *(p for p in patterns if p.covers(target, is_view=seen.get(target, False)))]
-        _add(built, target, sorted(layers, key=lambda layer: -layer.specificity), facts)
+        _add(built, target, sorted(layers, key=lambda layer: -layer.specificity), facts, is_load=there is None)
     if there is None:
         for item in patterns:
             layers = [other for other in patterns if other.target == item.target]
-            _add(Built(), item.target, sorted(layers, key=lambda layer: -layer.specificity), facts)
+            _add(Built(), item.target, sorted(layers, key=lambda layer: -layer.specificity), facts, is_load=True)
     _check_ids(built.checks, {item.entry.report.path: item.entry.report for item in placed})
     _check_cycle(built, facts)
     return built
 
 
-def _add(built: Built, target: Target, layers: Sequence[Placed], facts: Facts) -> None:
+def _add(built: Built, target: Target, layers: Sequence[Placed], facts: Facts, *, is_load: bool) -> None:
     keys, origin = merged_keys(layers)
     chosen = chosen_checks(target, layers, facts)
     if keys.get("enabled") is False:
@@ -67,6 +68,7 @@ def _add(built: Built, target: Target, layers: Sequence[Placed], facts: Facts) -
     if upstream:
         built.parents[str(target)] = frozenset(upstream)
         built.told_by[str(target)] = origin["upstream"].entry
+    is_trial = all(layer.pattern is not None for layer in layers) and any(layer.target == target for layer in layers)
     bases: dict[int, dict[str, Any]] = {}
     for one in chosen:
         entry = one.placed.entry
@@ -79,7 +81,7 @@ def _add(built: Built, target: Target, layers: Sequence[Placed], facts: Facts) -
         if values.get("enabled") is not False:
             check = _check(target, one, values, facts, upstream)
             review(check, one, values, facts)
-            built.checks.append(check)
+            built.checks.append(with_guide(check, one, facts.runbooks, is_trial=is_trial, is_load=is_load))
 
 
 def _upstream(target: Target, origin: Placed | None, facts: Facts) -> tuple[str, ...]:

@@ -144,6 +144,16 @@ def listed(data: YamlMap, key: str, report: Report, form: str) -> Iterable[tuple
     return ()
 
 
+def changed(item: Item, values: Mapping[str, Any], report: Report, check_types: Registry, *, is_dataset: bool) -> Item | None:
+    """The check with some of its options and keys replaced, as if they stood in the file; None with the reasons in `report`."""
+    options = only(item.data, item.data)
+    for key, value in values.items():
+        options[key], options.lines[key] = value, item.line_of(key)
+    raw = YamlMap(item.line)
+    raw[item.rule.type], raw.lines[item.rule.type] = options, item.line
+    return _item(raw, item.line, SECTIONS[0 if is_dataset else 1], report, check_types)
+
+
 def _entry(data: YamlMap, section: _Section, shared: _Shared, report: Report, check_types: Registry) -> Entry | None:
     _later(data, report)
     keys = read_model(section.entry, without(data, LATER_CHECK_KEYS | {"checks"}), report, more_keys=("checks",))

@@ -95,7 +95,8 @@ class CommonKeys(_Keys):
     error_severity: Severity | None = Field(default=None, description="What a check that cannot be measured costs.")
     owner: str | None = Field(default=None, min_length=1, description="Who is told: a team or a person.")
     runbook: Annotated[str, BeforeValidator(check_runbook)] | None = Field(
-        default=None, description="https link to what to do; may hold {check} and {dataset}."
+        default=None,
+        description="What to do: an https link, or a Markdown file of the project (path.md#heading); may hold {check} and {dataset}.",
     )
     description: str | None = Field(default=None, description="Why this check matters.")
     tags: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(default=None, description="Words to select by; levels are united.")

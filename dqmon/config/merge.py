@@ -22,6 +22,13 @@ class Chosen:
     placed: Placed
     item: Item
 
+    def line_of(self, key: str) -> int:
+        """The line of a key where it stands nearest: on the check, on its entry, in the file's defaults; else the entry's."""
+        entry = self.placed.entry
+        if key in self.item.keys:
+            return self.item.line_of(key)
+        return entry.line_of(key) if key in entry.keys else entry.defaults_lines.get(key, entry.data.line)
+
 
 def join(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
     """Two levels as one: inner wins, filters are joined by and, tags united; None unsets what is outside."""

@@ -11,13 +11,17 @@ from typing import NamedTuple
 from dqmon.config.build import build
 from dqmon.config.check_file import Entry, declared
 from dqmon.config.exposures import declared_exposures, exposed
+from dqmon.config.fallbacks import warn_of_single_paths, with_fallbacks
 from dqmon.config.quiet import read_quiet
 from dqmon.config.registries import Registries
 from dqmon.config.report import Report
 from dqmon.config.routes import read_routes, vocabulary
+from dqmon.config.runbooks import Runbooks
 from dqmon.config.settings import Settings
 from dqmon.config.settings_file import SettingsFile, read_extensions, read_settings_file, source_warehouses, with_mirror
+from dqmon.config.steps import escalation_channels, read_escalation
 from dqmon.config.targets import Facts, Placed, Target, WarehouseFacts, place
+from dqmon.config.timetables import digest_channels
 from dqmon.config.yaml_lines import read_yaml
 from dqmon.core.check import Check, DatasetCheck, PipelineRef
 from dqmon.core.lineage import Lineage
@@ -60,6 +64,7 @@ class Project:
     file: SettingsFile
     exposed: Lineage
     quiet: tuple[Quiet, ...]
+    escalation: tuple[Route, ...]
 
     def resolve(self, tables: Iterable[tuple[TableRef, bool]], pipelines: Iterable[PipelineInfo] = ()) -> Resolved:
         """All checks once the patterns are applied to `tables` (with is_view, as `Session.tables` gives them) and `pipelines`.
@@ -123,6 +128,8 @@ def load_project(path: Path, env: Mapping[str, str], registries: Registries | No
     settings = read_extensions(file, with_mirror(file, used), known)
     words = vocabulary(known.checks.names(), file.names("warehouses"))
     routes, quiet = read_routes(file.data, file.names("channels"), words, report), read_quiet(file, words)
+    escalation = read_escalation(file, routes, words)
+    warn_of_single_paths(file, settings.channels, routes, known)
     facts = _facts(file, settings, known, report)
     placed = tuple(found for entry in entries if (found := place(entry, facts)))
     built, ends = build(placed, facts), exposed(exposures, facts)
@@ -132,7 +139,8 @@ def load_project(path: Path, env: Mapping[str, str], registries: Registries | No
     patterns = tuple(item for item in placed if item.pattern is not None)
     warnings = _sorted(map(file.placed, report.warnings))
     lineage = built.lineage.beside(ends)
-    return Project(root, path, settings, tuple(built.checks), patterns, routes, lineage, warnings, placed, facts, file, ends, quiet)
+    checks = tuple(built.checks)
+    return Project(root, path, settings, checks, patterns, routes, lineage, warnings, placed, facts, file, ends, quiet, escalation)
 
 
 def _entries(root: Path, file: SettingsFile, known: Registries, report: Report) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
@@ -188,7 +196,7 @@ def _used(file: SettingsFile, entries: Iterable[Entry]) -> dict[str, frozenset[s
     return {
         "warehouses": frozenset(warehouses) | source_warehouses(file, sources),
         "ingestion": sources,
-        "channels": frozenset(channels),
+        "channels": with_fallbacks(file, [*channels, *digest_channels(file), *escalation_channels(file)]),
     }
 
 
@@ -220,7 +228,9 @@ def _facts(file: SettingsFile, settings: Settings, known: Registries, report: Re
     folder = settings.python_path
     if folder is not None and not folder.is_dir():
         report.error(file.data.lines.get("python_path"), f"python_path: there is no folder {folder}", "make it, or remove python_path:")
-    return Facts(warehouses, sources, settings.require_runbook, settings.runbook_hosts, owners, str(folder) if folder else None)
+    python_path = str(folder) if folder else None
+    hosts, runbooks = settings.runbook_hosts, Runbooks(file.outside.root)
+    return Facts(warehouses, sources, settings.require_runbook, hosts, owners, python_path, runbooks)
 
 
 def _note_unscheduled(checks: Iterable[Check], report: Report) -> None:

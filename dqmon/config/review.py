@@ -11,6 +11,7 @@ from dqmon.config.report import suggest
 from dqmon.config.targets import Facts, Placed, Target
 from dqmon.config.words import is_host_allowed, runbook_host
 from dqmon.core.check import Check, DatasetCheck, PipelineCheck
+from dqmon.core.runbook import is_path
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Dimension, Severity
 from dqmon.errors import UnsafeSql
@@ -106,11 +107,8 @@ def _runbook(check: Check, one: Chosen, values: Mapping[str, Any], facts: Facts)
             report.error(line, message, f"add {missing[0]}: to the check, its entry or defaults")
         elif check.severity.rank >= Severity.ERROR.rank:
             report.warn(line, message)
-    if check.runbook and facts.runbook_hosts:
+    if check.runbook and facts.runbook_hosts and not is_path(check.runbook):
         host = runbook_host(check.runbook)
         if not is_host_allowed(host, facts.runbook_hosts):
             message = f"the runbook's host {host!r} is not among runbook_hosts ({', '.join(facts.runbook_hosts)})"
-            entry = one.placed.entry
-            outside = entry.line_of("runbook") if "runbook" in entry.keys else entry.defaults_lines.get("runbook", entry.data.line)
-            line = one.item.line_of("runbook") if "runbook" in one.item.keys else outside
-            report.error(line, message, "add it there, or link elsewhere")
+            report.error(one.line_of("runbook"), message, "add it there, or link elsewhere")

@@ -8,6 +8,7 @@ from typing import Any
 from dqmon.config.fields import read_model
 from dqmon.config.report import Report, suggest
 from dqmon.config.settings import RouteKeys
+from dqmon.config.timetables import read_timetable
 from dqmon.config.yaml_lines import YamlList, YamlMap, line_of
 from dqmon.core.result import OUTAGE
 from dqmon.core.route import Route
@@ -103,10 +104,11 @@ def _route(keys: RouteKeys, item: YamlMap, channels: tuple[str, ...], words: Map
         match=match,
         to=tuple(dict.fromkeys(keys.to)),
         goes_on=keys.goes_on,
-        group_by=keys.group_by,
+        group_by=("owner",) if keys.digest is not None and "group_by" not in keys.model_fields_set else keys.group_by,
         group_wait_s=keys.group_wait,
         group_interval_s=keys.group_interval,
         repeat_interval_s=keys.repeat_interval,
+        speaks=read_timetable(keys, item, match, report),
     )
 
 

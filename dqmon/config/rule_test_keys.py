@@ -64,8 +64,11 @@ def _written_as(value: object) -> str:
     return "mapping" if isinstance(value, dict) else "list"
 
 
+Told: TypeAlias = Literal[DeliveryKind.TRIGGER, DeliveryKind.UPDATE, DeliveryKind.REPEAT, DeliveryKind.ACKNOWLEDGE, DeliveryKind.RESOLVE]
+"""What groups say; no test waits for a digest."""
+
 Deliver: TypeAlias = Annotated[
-    Annotated[tuple[str, ...], Tag("list")] | Annotated[dict[str, DeliveryKind | tuple[DeliveryKind, ...]], Tag("mapping")],
+    Annotated[tuple[str, ...], Tag("list")] | Annotated[dict[str, Told | tuple[Told, ...]], Tag("mapping")],
     Discriminator(_written_as),
 ]
 """Channels, with the kinds of their messages or without."""
@@ -81,7 +84,7 @@ class ExpectKeys(_Keys):
     at: Moment = Field(description="How long after the start, such as 1d 30m, or an instant with its zone.")
     check: str | None = Field(default=None, description="Of which check; by default the one that the test is of.")
     kind: AlertKind = Field(default=AlertKind.DATA, description="Of which of its alerts: data, or error (it could not be measured).")
-    state: Literal["passing", "pending", "firing", "recovering", "resolved"] | None = Field(
+    state: Literal["passing", "pending", "firing", "recovering", "flapping", "resolved"] | None = Field(
         default=None, description="The alert's state; passing: it has not fired, or has resolved."
     )
     verdict: Verdict | None = Field(default=None, description="The worst verdict of the newest run.")

@@ -10,10 +10,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from dqmon.config.endpoints import OpenlineageKeys, WebKeys
+from dqmon.config.escalation import EscalationKeys
 from dqmon.config.silences import MaintenanceKeys, SilenceKeys
+from dqmon.config.timetables import DigestKeys, HoursKeys, StormKeys, TimesKeys
 from dqmon.config.words import check_host_pattern
 from dqmon.core.check import SourceLine
 from dqmon.core.cost import Budget
+from dqmon.core.digest import DigestPlan
 from dqmon.core.duration import Duration
 from dqmon.core.options import ProjectPath
 
@@ -21,7 +24,7 @@ SECTIONS = {"warehouses": "warehouses", "ingestion": "ingestion", "channels": "c
 """Keys of dqmon.yaml that hold extensions by name, and the registry that knows their types."""
 
 LATER = frozenset({
-    "digest", "escalation", "heartbeat", "quarantine", "queue", "storm",
+    "heartbeat", "quarantine", "queue",
 })  # fmt: skip
 """Keys that CHECKS.md names for later versions; refused rather than ignored."""
 
@@ -99,6 +102,8 @@ class RouteKeys(_Keys):
     group_wait: Duration = Field(default=30, description="Before the first message; at most 10s on a paging channel.")
     group_interval: Duration = Field(default=300, description="Between messages about changes.")
     repeat_interval: Duration = Field(default=14_400, description="Between reminders.")
+    digest: TimesKeys | None = Field(default=None, description="It speaks at these times only; group_by is then [owner] unless it is set.")
+    hours: HoursKeys | None = Field(default=None, description="It speaks in these hours only.")
 
 
 class SettingsKeys(_Keys):
@@ -124,6 +129,9 @@ class SettingsKeys(_Keys):
     web: WebKeys | None = Field(default=None, description="The endpoint of the daemon, which jobs tell of themselves.")
     openlineage: OpenlineageKeys | None = Field(default=None, description="The server that is told of results.")
     silences: tuple[SilenceKeys, ...] = Field(default=(), description="Alerts that nobody is told of until an end.")
+    escalation: tuple[EscalationKeys, ...] = Field(default=(), description="Who is told when nobody has acknowledged for a time.")
+    storm: StormKeys = Field(default_factory=StormKeys, description="When messages become one for each owner.")
+    digest: DigestKeys | None = Field(default=None, description="What each owner is told of all of their checks, once a week, say.")
     maintenance: tuple[MaintenanceKeys, ...] = Field(default=(), description="Windows that come again, in which nobody is told.")
     platform_owner: str | None = Field(
         default=None, min_length=1, description="Whose a warehouse is that cannot be reached; the owners of its tables are not told."
@@ -166,6 +174,8 @@ class Settings:
     web: WebKeys | None
     openlineage: OpenlineageKeys | None
     platform_owner: str | None
+    storm_above: int
+    digest: DigestPlan | None
     warehouses: Mapping[str, Configured]
     ingestion: Mapping[str, Configured]
     channels: Mapping[str, Configured]

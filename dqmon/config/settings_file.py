@@ -13,11 +13,13 @@ from dqmon.config.check_file import check_version, unknown_keys
 from dqmon.config.endpoints import OpenlineageKeys, check_endpoints
 from dqmon.config.environment import PLACE, Override, overrides
 from dqmon.config.extension import Outside, Written, from_text, read_extension, secrets_in
+from dqmon.config.fallbacks import check_fallbacks
 from dqmon.config.fields import keys_of, only, read_model
 from dqmon.config.interpolation import Unset, fill, has_reference, read_secret
 from dqmon.config.registries import Registries
 from dqmon.config.report import Report, suggest
 from dqmon.config.settings import LATER, SECTIONS, BudgetKeys, Configured, RetentionKeys, Settings, SettingsKeys, absolute_store
+from dqmon.config.timetables import check_digest
 from dqmon.config.yaml_lines import YamlMap, line_of, read_yaml
 from dqmon.core.cost import Budget
 from dqmon.core.protocols import Writable
@@ -128,6 +130,8 @@ def read_extensions(file: SettingsFile, used: Mapping[str, frozenset[str]], regi
     _check_budgets(file, found["warehouses"])
     _check_mirror(file, found["warehouses"], registries)
     check_endpoints(file, found, registries)
+    check_fallbacks(file, found["channels"])
+    check_digest(file, found["channels"], registries)
     keys = file.keys
     return Settings(
         instance=keys.instance,
@@ -145,6 +149,8 @@ def read_extensions(file: SettingsFile, used: Mapping[str, frozenset[str]], regi
         web=keys.web,
         openlineage=_absolute_ca(keys.openlineage, file.outside.root),
         platform_owner=keys.platform_owner,
+        storm_above=keys.storm.above,
+        digest=keys.digest.plan if keys.digest else None,
         warehouses=found["warehouses"],
         ingestion=found["ingestion"],
         channels=found["channels"],

@@ -29,7 +29,8 @@ def _instant(value: object) -> datetime:
     return found.astimezone(UTC)
 
 
-def _cron(value: object) -> object:
+def plain_cron(value: object) -> object:
+    """`value` if it is a cron expression, where nothing else can stand for a schedule; ValueError otherwise."""
     try:
         return check_cron(value)
     except ValueError as e:
@@ -66,7 +67,7 @@ class MaintenanceKeys(_Keys):
 
     name: str = Field(min_length=1, description="What goes on then; it stands at every message that is not sent.")
     match: str = Field(min_length=1, description='Selector, such as "warehouse:main"; "*" is everything.')
-    cron: Annotated[str, BeforeValidator(_cron)] = Field(description="When a window begins: a cron expression with five fields.")
+    cron: Annotated[str, BeforeValidator(plain_cron)] = Field(description="When a window begins: a cron expression with five fields.")
     lasts: Annotated[Duration, Field(gt=0, le=LONGEST_S)] = Field(alias="for", description="How long a window is, such as 2h; 30d at most.")
     timezone: Annotated[str, BeforeValidator(check_timezone)] = Field(default="UTC", description="Time zone of the cron expression.")
 

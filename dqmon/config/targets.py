@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 from dqmon.config.check_file import Entry
 from dqmon.config.report import suggest
+from dqmon.config.runbooks import Runbooks
 from dqmon.config.yaml_lines import line_of
 from dqmon.core.check import PipelineRef
 from dqmon.core.table import TableRef, table_ref
@@ -43,7 +45,7 @@ class Facts:
 
     `python_path` is the folder of Python code that checks may run. A source that could not be read is None there: nothing is held
     against it. A source's owner owns the checks of its
-    pipelines that name nobody.
+    pipelines that name nobody. `runbooks` are the Markdown files of the project.
     """
 
     warehouses: Mapping[str, WarehouseFacts]
@@ -52,6 +54,7 @@ class Facts:
     runbook_hosts: tuple[str, ...] = ()
     source_owners: Mapping[str, str] = field(default_factory=dict)
     python_path: str | None = None
+    runbooks: Runbooks = field(default_factory=lambda: Runbooks(Path()), compare=False)
 
     def own(self, table: TableRef) -> TableRef:
         """`table` without its catalog when that is the warehouse's own."""

@@ -10,6 +10,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from dqmon.config.report import suggest
+from dqmon.core.runbook import is_path
 
 _CRON_FIELDS = 5
 _ANY_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -61,12 +62,16 @@ def _known_cron(text: str) -> None:
 
 
 def check_runbook(value: object) -> object:
-    """`value` if it may be sent in a message: https, a host name, no user in it (R18); ValueError otherwise."""
+    """`value` if it is a Markdown file's path, or may be sent in a message: https, a host name, no user in it (R18); else ValueError."""
     if isinstance(value, str):
         if unknown := sorted(set(re.findall(r"\{[^}]*\}?", value)) - {"{check}", "{dataset}"}):
             msg = f"runbook {value!r} holds {unknown[0]}; only {{check}} and {{dataset}} are filled in"
             raise ValueError(msg)
-        _check_link("runbook", value, ' \\"<>|`')
+        if not is_path(value):
+            _check_link("runbook", value, ' \\"<>|`', ", or be a Markdown file of the project such as docs/runbooks/orders.md")
+        elif not value.isprintable() or "\\" in value:
+            msg = f"runbook {value!r} holds a character that the path of a runbook cannot have"
+            raise ValueError(msg)
     return value
 
 
@@ -77,7 +82,7 @@ def check_link(value: object) -> object:
     return value
 
 
-def _check_link(key: str, text: str, refused: str) -> None:
+def _check_link(key: str, text: str, refused: str, instead: str = "") -> None:
     if not text.isprintable() or any(c in text for c in refused):
         msg = f"{key} {text!r} holds a character that a link cannot have; write it as %XX"
         raise ValueError(msg)
@@ -88,7 +93,7 @@ def _check_link(key: str, text: str, refused: str) -> None:
         msg = f"{key} {text!r} is not a link: {e}"
         raise ValueError(msg) from None
     if parts.scheme != "https":
-        msg = f"{key} {text!r} must start with https://"
+        msg = f"{key} {text!r} must start with https://{instead}"
         raise ValueError(msg)
     if "@" in parts.netloc:
         msg = f"a {key} link must not hold a user or password"

@@ -66,11 +66,14 @@ class Member:
 
 
 class MemberExit(StrEnum):
-    """Why a member left: measured as passing, out of the lookback, or absent from a successful measurement."""
+    """Why a member left: measured as passing, out of the lookback, absent from a successful measurement, or the configuration
+    has no such partitions or segments any more.
+    """
 
     PASSED = "passed"
     AGED_OUT = "aged_out"
     GONE = "gone"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,9 @@ class AlertPolicy:
 class Alert:
     """The state machine of one check. `streak` counts the outcomes in a row that led to the present state
     (bad ones while pending or firing, good ones while recovering); `since` is the first of the bad ones,
-    `recovering_since` the first of the good ones, `fired_at` when FIRED was said.
+    `recovering_since` the first of the good ones, `fired_at` when FIRED was said. `recent` are its last outcomes
+    (`alerts.flapping`), `flapping_since` is when they began to change too often. `missing_since`: the configuration has no such
+    check since then.
     """
 
     key: AlertKey
@@ -112,11 +117,19 @@ class Alert:
     recovering_since: datetime | None = None
     resolved_at: datetime | None = None
     last_good_at: datetime | None = None
+    recent: str = ""
+    flapping_since: datetime | None = None
+    missing_since: datetime | None = None
 
     @property
     def is_open(self) -> bool:
         """True from FIRED to RESOLVED."""
         return self.state in (AlertState.FIRING, AlertState.RECOVERING)
+
+    @property
+    def is_flapping(self) -> bool:
+        """True while its outcomes change too often for each change to be told (R2); such an alert is open."""
+        return self.flapping_since is not None
 
 
 class EventKind(StrEnum):

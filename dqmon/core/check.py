@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from dqmon.core.measurement import MetricRequest, Partition
 from dqmon.core.metric import Metric, Value
 from dqmon.core.row_rule import RowRule
+from dqmon.core.runbook import Runbook, is_path
 from dqmon.core.table import TableRef
 from dqmon.core.threshold import Threshold
 from dqmon.core.verdict import Dimension, Severity, Unit
@@ -206,7 +207,8 @@ class PipelineCheck(CheckType):
 class Check:
     """A declared check with everything that the file, its defaults and its patterns say of it.
 
-    `python_path` is the folder of Python code that the project may run; None when it may run none.
+    `python_path` is the folder of Python code that the project may run; None when it may run none. `guide` is what the runbook
+    says, where it is a Markdown file of the project.
     """
 
     id: str
@@ -238,6 +240,7 @@ class Check:
     on_no_data: Literal["skip", "pass", "warn", "fail"] = "skip"
     upstream: tuple[str, ...] = ()
     python_path: str | None = None
+    guide: Runbook | None = field(default=None, repr=False)
 
     @property
     def type(self) -> str:
@@ -266,11 +269,12 @@ class Check:
 
     @property
     def runbook_url(self) -> str | None:
-        """The runbook with `{check}` and `{dataset}` filled in, percent-encoded where a URL must be."""
+        """The runbook with `{check}` and `{dataset}` filled in; percent-encoded in a link, and as they are in a path of the project."""
         filled = {"{check}": self.id, "{dataset}": self.subject}
         found = self.runbook
+        is_file = found is not None and is_path(found)
         for key, value in filled.items():
-            found = found and found.replace(key, quote(value, safe="/:"))
+            found = found and found.replace(key, value if is_file else quote(value, safe="/:"))
         return found
 
     @property

@@ -24,6 +24,14 @@ class DeliveryState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast a vendor takes requests: `burst` at once, then `per_s` a second."""
+
+    per_s: float
+    burst: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What the vendor answered: `reference` names the message there (Slack: channel and ts), for later edits."""
 

@@ -22,11 +22,24 @@ class Feedback(StrEnum):
     BAD_THRESHOLD = "bad_threshold"
 
 
+NOTE_LIMIT = 1_000
+"""Characters of a note that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What somebody says of an incident, with a note or without one."""
+
+    feedback: Feedback
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Who said what of an incident, and when."""
+    """Who said what of an incident, and when; `note` is why, or how it was repaired, for those who meet it again."""
 
     incident_id: str
     feedback: Feedback
     said_by: str
     said_at: datetime
+    note: str = ""

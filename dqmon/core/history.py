@@ -12,7 +12,7 @@ class Point:
 
     `is_excluded`: it lay inside an alert of the check, so that a baseline learns from it only what became the level or recurs.
     `is_real`: and somebody said that the incident was real, so that it is never learned. `text` is the exact value where the
-    number does not say all (`Metric.restore` reads both).
+    number does not say all (`Metric.restore` reads both). `is_estimate`: it was not measured (`core.measurement.ESTIMATED`).
     """
 
     at: datetime
@@ -20,6 +20,7 @@ class Point:
     is_excluded: bool = False
     text: str | None = None
     is_real: bool = False
+    is_estimate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,10 @@ class Failure:
     message: str
 
 
+ESTIMATED = "estimated from "
+"""Begins the `way` of a value that was not measured, but had from what else is known of the table (`dqmon backfill`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """A value at a time, or why there is none. `sql` are the statements behind it, values inlined.

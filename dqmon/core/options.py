@@ -70,6 +70,7 @@ class ChannelOptions(Options):
 
     base_url: another server in the vendor's place. timeout: of one request. verify: a CA file.
     dry_run: rendered and recorded with that reason, never sent; its secrets may be unset.
+    fallback: another channel, which is told what this one refuses, or does not take for two minutes.
     """
 
     base_url: str | None = None
@@ -77,3 +78,4 @@ class ChannelOptions(Options):
     verify: ProjectPath | None = None
     allow_private_addresses: bool = False
     dry_run: bool = False
+    fallback: str | None = Field(default=None, min_length=1)

@@ -6,7 +6,7 @@ import builtins
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dqmon.core.capabilities import Capabilities
     from dqmon.core.cost import Price
-    from dqmon.core.delivery import Delivery, Receipt
+    from dqmon.core.delivery import Delivery, Rate, Receipt
     from dqmon.core.facts import TableFacts
     from dqmon.core.fragment import Fragment
     from dqmon.core.history import Band, History, Learning
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from dqmon.core.message import Message
     from dqmon.core.mirror import Position, Target
     from dqmon.core.options import ChannelOptions
+    from dqmon.core.page_event import PageEvent
+    from dqmon.core.past_rows import PastRows
     from dqmon.core.plain import Json
+    from dqmon.core.press import Press
     from dqmon.core.spending import Spending
     from dqmon.core.table import Column, TableRef
 
@@ -175,6 +178,17 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Remembering(Protocol):
+    """A session that may know how many rows a table had before."""
+
+    def past_rows(self, table: TableRef, since: datetime) -> PastRows:
+        """The totals from `since` on, and the last one before it; none, with the reason, of tables that it knows nothing of.
+
+        Reads logs and histories, never the rows. Raises a WarehouseError.
+        """
+
+
+@runtime_checkable
 class Told(Protocol):
     """A source that is not read: what ran tells dqmon of itself, with the source's own token (option `token`)."""
 
@@ -205,7 +219,10 @@ class Channel(Protocol):
         """Keeps the options; connects to nothing."""
 
     def parts(self, message: Message) -> tuple[str, ...]:
-        """The requests that tell this message, in order, each a delivery of its own (`post`; `edit`, `reply`)."""
+        """The requests that tell this message, in order, each a delivery of its own (`post`; `edit`, `reply`).
+
+        None for a message that the channel does not take; a digest, which has lines and no alerts, may be one.
+        """
 
     def render(self, message: Message, part: str) -> Json:
         """The request body, within all of the vendor's limits. Pure."""
@@ -215,6 +232,54 @@ class Channel(Protocol):
 
     def send(self, payload: Json, delivery: Delivery) -> Receipt:
         """Sends once, without retries. Raises Transient, Permanent or OutcomeUnknown."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A channel whose vendor takes only so many requests a second."""
+
+    rate: ClassVar[Rate]
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A channel in which people answer: they press buttons under its messages."""
+
+    def listen(self, act: Callable[[Press], str]) -> Callable[[], None] | None:
+        """Hears presses in threads of its own until what it returns is called; None where the options want none.
+
+        Both return at once, and trouble with the vendor is logged and tried again. `act` does what was pressed and says what was
+        done; it is called once for a press, from any thread.
+        """
+
+
+@runtime_checkable
+class Opener(Protocol):
+    """A channel that pages nobody, and yet has something open from a trigger to its resolve."""
+
+    opens: str
+    """What that is there, such as `alert`."""
+
+
+@runtime_checkable
+class Pager(Protocol):
+    """A channel whose service tells what people do with its pages, in webhooks that it signs."""
+
+    name: str
+
+    def has_signed(self, body: bytes, header: str) -> bool:
+        """True for a webhook that the service has signed; takes the same time for any wrong signature."""
+
+    def page_event(self, data: Json) -> PageEvent | None:
+        """What such a webhook says; None for what dqmon has no use for. ValueError for what is none of the service's."""
+
+
+@runtime_checkable
+class ChangeTeller(Protocol):
+    """A channel that can tell of changes which are no incidents."""
+
+    def change_part(self) -> str | None:
+        """The part (of a message, as `Channel.parts` has them) that tells a change of a schema; None where none are wanted."""
 
 
 class Detector(Protocol):

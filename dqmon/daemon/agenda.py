@@ -26,7 +26,11 @@ COST_EVERY = timedelta(hours=1)
 PROBE_EVERY = timedelta(seconds=5)
 """How often it is looked whether a warehouse that could not be reached is to be tried again."""
 
+REMOVED_EVERY = timedelta(seconds=10)
+"""How often it is looked for alerts of checks that are not there any more."""
+
 _NOTIFY, _PURGE, _REFRESH, _PROBE, _COST, _MIRROR, _EMIT = "notify", "purge", "refresh", "probe", "cost", "mirror", "emit"
+_REMOVED = "removed"
 
 
 class Agenda:
@@ -55,7 +59,8 @@ class Agenda:
     def take_over(self, setup: Setup[Any]) -> None:
         """Goes on with another configuration; times that stand already are kept."""
         self._setup = setup
-        known = {_NOTIFY, _PURGE, _REFRESH, _PROBE, _COST, _MIRROR, _EMIT, *map(_channel, setup.channels), *map(_source, setup.polls)}
+        upkeep = {_PURGE, _REFRESH, _PROBE, _COST, _MIRROR, _EMIT, _REMOVED}
+        known = upkeep | {_NOTIFY, *map(_channel, setup.channels), *map(_source, setup.polls)}
         self._due = {name: at for name, at in dict(self._due).items() if name in known}
 
     def forget_times(self) -> None:
@@ -123,6 +128,7 @@ class Agenda:
             self._every(_source(source), now, timedelta(0), timedelta(seconds=every_s), partial(self._poll, setup, source))
         self._every(_PURGE, now, PURGE_FIRST, PURGE_EVERY, lambda: work.purge(self._clock()))
         self._every(_COST, now, COST_EVERY, COST_EVERY, lambda: work.attribute(self._clock()))
+        self._every(_REMOVED, now, timedelta(0), REMOVED_EVERY, lambda: work.end_removed(self._clock()))
         self._every(_PROBE, now, timedelta(0), PROBE_EVERY, lambda: work.probe(self._clock()))
         if setup.mirror_every is not None:
             self._every(_MIRROR, now, timedelta(0), setup.mirror_every, partial(self._pass_on, _MIRROR, work.mirror))

@@ -104,6 +104,7 @@ class Scheduler(Generic[T]):
                 self._lead(now)
             else:
                 self._must_sync, self._reclaim_at = True, None
+            self._setup.work.listen(self.is_leading)
             self._agenda.tick(now, is_leading=self.is_leading)
         except LeaseLost as e:
             self._leader.lose(str(e))

@@ -42,9 +42,11 @@ class Work(Generic[T]):
     close: gives back idle connections; called when another setup has taken over (last batches may still run), and at the end.
     cancel: at the end, ends the statements of batches that have not ended; returns at once.
     probe: tries the warehouses again that could not be reached, each when its time has come.
+    end_removed: ends the alerts of checks that are not there any more.
     attribute: asks engines what earlier statements have really cost.
     mirror: copies the next rows of the metrics tables into a warehouse; when it is to be called again, None: after the usual time.
     emit: tells the next results to a lineage server; returns as mirror does.
+    listen: called by the tick, with whether this process leads: starts or stops hearing what people answer in channels; returns at once.
     """
 
     run_batch: Callable[[tuple[Slot, ...], datetime], T]
@@ -57,9 +59,11 @@ class Work(Generic[T]):
     close: Callable[[], object]
     cancel: Callable[[], object] = _nothing
     probe: Callable[[datetime], object] = _nothing
+    end_removed: Callable[[datetime], object] = _nothing
     attribute: Callable[[datetime], object] = _nothing
     mirror: Callable[[datetime], datetime | None] = _nothing
     emit: Callable[[datetime], datetime | None] = _nothing
+    listen: Callable[[bool], object] = _nothing
 
 
 @dataclass(frozen=True, slots=True)

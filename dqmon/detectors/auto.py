@@ -45,7 +45,7 @@ class Auto:
        over-dispersed Poisson count of their level.
     6. Drift (`base.drift`) narrows the band to what leaves the mean of a week where such means have been. It has half of the
        probability besides, and is silent while the week spans an alert that is over.
-    7. Holidays (`base.public_holidays`) of the country whose holidays were unusual before, an edge of the month
+    7. Holidays (`base.public_holidays`) of the country whose holidays were unusual more often than by chance, an edge of the month
        (`base.month_edges`) that was alerted the month before, and for 28 points a return from a new level to the old one, widen it.
     8. A count that hardly ever falls is a total (`base.total`): its steps are forecast, so that a stalled table is seen. A
        constant history is exact (`base.constant`). After an alert it goes on from either total, the last good or the alerted one.
@@ -80,7 +80,7 @@ class Auto:
         found = self._found(window, places, shifts, closed)
         cadence = window.series.cadence_s / DAY_S
         width = f"the band is as wide as {self._budget:g} false alerts a year need, at one point every {cadence:.3g} days"
-        used = tuple(map(window.points.__getitem__, places.tolist()))
+        used = window.points if len(places) == len(window.points) else tuple(map(window.points.__getitem__, places.tolist()))
         return Band(finite(found.low), finite(found.high), finite(found.center), (*found.explanation, width), used)
 
     def _missing(self, window: Window) -> int:

@@ -112,6 +112,15 @@ def fill(environment: Environment, planned: Iterable[Backfill], progress: Progre
             del partitions[:size]
 
 
+def rows_now(environment: Environment, request: MetricRequest, check_id: str) -> int | str:
+    """The rows that a whole table has now, counted for a check; why they cannot be, in words. Records the cost. Raises StoreError."""
+    measured, run_id = _measured(environment, request.table, {request: request}), environment.new_id()
+    with environment.database.write() as connection:
+        costs.add(connection, statements(measured.sent, {request: (check_id,)}, run_id, None))
+    (found,) = measured.by_request[request]
+    return int(found.value) if isinstance(found.value, int) else found.failure.message if found.failure else "its rows cannot be counted"
+
+
 def _filled(environment: Environment, past: Past, partitions: Sequence[Partition]) -> Filled | None:
     """One chunk, measured and recorded; None when it timed out and is more than one partition."""
     chosen = frozenset(partitions)

@@ -101,6 +101,13 @@ class Replay:
         self._points: deque[Point] = deque(past, POINTS)
         self._alert = Alert(AlertKey("", AlertKind.DATA))
 
+    def take(self, point: Point) -> Judged | None:
+        """The verdict on the next point; None of an estimate, which is learned from only."""
+        if point.is_estimate:
+            self._points.append(point)
+            return None
+        return self.step(point)
+
     def step(self, point: Point) -> Judged:
         """The verdict on the next point."""
         while self._points and point.at - self._points[0].at > HISTORY:
@@ -164,7 +171,7 @@ def backtest(environment: Environment, check_id: str, days: int, now: datetime) 
     replayed = []
     for key, points in found.items():
         replay = Replay(judge, AlertPolicy(check.hold_for, check.recover_after), (p for p in points if p.at < since))
-        replayed.append(Replayed(key.segment, tuple(replay.step(p) for p in points if p.at >= since)))
+        replayed.append(Replayed(key.segment, tuple(one for p in points if p.at >= since if (one := replay.take(p)) is not None)))
     return tuple(replayed)
 
 

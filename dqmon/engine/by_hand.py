@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dqmon.alerts.correlate import acknowledge, close_by_hand
-from dqmon.core.feedback import Feedback, Said
+from dqmon.core.feedback import NOTE_LIMIT, Feedback, Label, Said
 from dqmon.core.incident import Incident, IncidentState
 from dqmon.core.table import Column, TableRef
-from dqmon.engine.notify import settle
+from dqmon.engine.settle import settle
 from dqmon.engine.tell import tell_now
 from dqmon.errors import NotifyError, UsageError
 from dqmon.store import feedback, incidents, schemas
@@ -24,29 +24,32 @@ def acknowledge_incident(environment: Environment, incident_id: str, by: str) ->
     UsageError when there is none of that id, or it is resolved; NotifyError when the message was not delivered.
     """
     now = environment.clock()
-    settle(environment, acknowledge(_unresolved(environment, incident_id), by, now), now)
+    found = _unresolved(environment, incident_id)
+    settle(environment, found.id, lambda incident: acknowledge(incident, by, now), now)
     _tell(environment)
 
 
-def resolve_incident(environment: Environment, incident_id: str, by: str, *, still_failing: bool) -> None:
+def resolve_incident(environment: Environment, incident_id: str, by: str, *, still_failing: bool, label: Label | None = None) -> None:
     """Closes the incident until its checks have passed once. With `still_failing` the next failure opens a new one.
 
-    Raises as `acknowledge_incident`.
+    `label` is kept as by `give_feedback`. Raises as `acknowledge_incident`.
     """
     now = environment.clock()
-    closed = close_by_hand(_unresolved(environment, incident_id), by, now)
-    settle(environment, closed, now, ends_alerts=still_failing)
+    found = _unresolved(environment, incident_id)
+    if label is not None:
+        give_feedback(environment, found.id, label.feedback, by, label.note)
+    settle(environment, found.id, lambda incident: close_by_hand(incident, by, now), now, ends_alerts=still_failing)
     _tell(environment)
 
 
-def give_feedback(environment: Environment, incident_id: str, word: Feedback, by: str) -> Incident:
-    """Keeps what an incident was, open or resolved; a later word replaces it. Baselines go by it from the next run on.
+def give_feedback(environment: Environment, incident_id: str, word: Feedback, by: str, note: str = "") -> Incident:
+    """Keeps what an incident was, open or resolved; a later word replaces it, note included. Baselines go by it from the next run on.
 
-    Returns the incident. UsageError when there is none of that id.
+    Of the note NOTE_LIMIT characters are kept. Returns the incident. UsageError when there is none of that id.
     """
     found = _known(environment, incident_id)
     with environment.database.write() as connection:
-        feedback.save(connection, Said(found.id, word, by, environment.clock()))
+        feedback.save(connection, Said(found.id, word, by, environment.clock(), note.strip()[:NOTE_LIMIT]))
     return found
 
 

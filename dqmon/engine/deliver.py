@@ -14,12 +14,13 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from dqmon.errors import NotifyError, OutcomeUnknown, Permanent, Transient
-from dqmon.store import deliveries
+from dqmon.store import deliveries, outages
 from dqmon.telemetry import Log
 
 if TYPE_CHECKING:
     from dqmon.core.delivery import Delivery, Receipt
     from dqmon.core.protocols import Channel
+    from dqmon.engine.pace import Pace
     from dqmon.store.database import Database
 
 log = Log("dqmon.deliver")
@@ -47,13 +48,17 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What sending needs: `clock` says now, `jitter` is a random number in [0, 1), `instance` names this process."""
+    """What sending needs: `clock` says now, `jitter` is a random number in [0, 1), `instance` names this process.
+
+    pace: how fast; without it, as fast as it goes.
+    """
 
     database: Database
     channels: Mapping[str, Channel]
     clock: Callable[[], datetime]
     instance: str
     jitter: Callable[[], float]
+    pace: Pace | None = None
 
 
 def deliver_once(
@@ -64,13 +69,14 @@ def deliver_once(
     *,
     limit: int = 100,
     jitter: Callable[[], float] = _RANDOM.random,
+    pace: Pace | None = None,
 ) -> Counter[Ending]:
     """Makes at most `limit` attempts at what is due for the given channels and counts how they ended.
 
     A channel that fails in passing is left alone for the rest of the call, so that a dead one costs one time-out. Safe to
     run in many processes and threads at once. Raises StoreError; what was being sent then is taken over after its lease.
     """
-    sender = Sender(database, channels, clock, instance_token, jitter)
+    sender = Sender(database, channels, clock, instance_token, jitter, pace)
     waiting = dict(channels)
     endings: Counter[Ending] = Counter()
     while waiting and endings.total() < limit and (delivery := _claim(sender, waiting)):
@@ -103,6 +109,9 @@ def backoff_s(attempt: int, jitter: float) -> float:
 def _claim(sender: Sender, waiting: Mapping[str, Channel]) -> Delivery | None:
     """Looks before it writes, so that an idle sender never takes SQLite's one write lock."""
     now = sender.clock()
+    waiting = waiting if sender.pace is None else sender.pace.ready(waiting, now)
+    if not waiting:
+        return None
     with sender.database.read() as connection:
         if not deliveries.is_due(connection, now, waiting):
             return None
@@ -120,6 +129,8 @@ def _attempt(sender: Sender, delivery: Delivery) -> Ending:
             with sender.database.write() as connection:
                 is_ours = deliveries.mark_not_sent(connection, delivery, deliveries.DRY_RUN)
             return Ending.NOT_SENT if is_ours else Ending.LOST
+        if sender.pace is not None:
+            sender.pace.spend(delivery.channel, channel, sender.clock())
         receipt = channel.send(payload, delivery)
     except NotifyError as e:
         return _failed(sender, delivery, e)
@@ -135,6 +146,7 @@ def _attempt(sender: Sender, delivery: Delivery) -> Ending:
 def _sent(sender: Sender, delivery: Delivery, receipt: Receipt) -> Ending:
     with sender.database.write() as connection:
         if deliveries.mark_sent(connection, delivery, receipt, sender.clock()):
+            outages.end(connection, delivery.channel)
             log.info("delivery sent", channel=delivery.channel, delivery=delivery.id, kind=delivery.kind, part=delivery.part)
             return Ending.SENT
         again = deliveries.resolve_again(connection, delivery)
@@ -157,5 +169,7 @@ def _failed(sender: Sender, delivery: Delivery, error: NotifyError) -> Ending:
             wanted = error.retry_after_s if isinstance(error, Transient) else None
             wait_s = backoff_s(delivery.attempt, sender.jitter()) if wanted is None else min(wanted, RETRY_AFTER_LIMIT_S)
             is_ours = deliveries.retry(connection, delivery, now + timedelta(seconds=wait_s), reason)
+        if is_ours:
+            outages.begin(connection, delivery.channel, now, reason)
     log.warning("delivery failed", channel=delivery.channel, delivery=delivery.id, attempt=delivery.attempt, reason=reason, ending=ending)
     return ending if is_ours else Ending.LOST

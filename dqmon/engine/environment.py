@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from dqmon.alerts.storm import STORM_ABOVE
 from dqmon.engine.breaker import Breakers, Gate
 from dqmon.engine.outage import Platform
 from dqmon.engine.ways import WAYS
@@ -14,7 +15,9 @@ from dqmon.engine.ways import WAYS
 if TYPE_CHECKING:
     from dqmon.core.check import Check
     from dqmon.core.cost import Budget
+    from dqmon.core.digest import DigestPlan
     from dqmon.core.lineage import Lineage
+    from dqmon.core.pages import Pages
     from dqmon.core.protocols import Channel, Source, Warehouse
     from dqmon.core.route import Route
     from dqmon.core.silence import Quiet
@@ -26,7 +29,9 @@ class Environment:
     """Concrete objects by their configured names. `clock` gives aware UTC; `new_id` random, sortable ids.
 
     `ways` are those that the planner may take (`engine.ways`). `checks` are all enabled checks by id, patterns resolved.
-    `quiet` is what the configuration silences; what people silence by hand is in the store.
+    `quiet` is what the configuration silences; what people silence by hand is in the store. `storm_above`: so many groups may wait
+    for one channel at once.
+    `pages` are None where incidents have none. `escalation` are the steps of all escalations.
     `source_gate` is the one that `sources` go through to their warehouses. A reload makes a new environment.
     """
 
@@ -49,3 +54,7 @@ class Environment:
     source_gate: Gate = field(default_factory=Gate)
     platform: Platform = field(default_factory=Platform)
     quiet: tuple[Quiet, ...] = ()
+    escalation: tuple[Route, ...] = ()
+    storm_above: int = STORM_ABOVE
+    digest: DigestPlan | None = None
+    pages: Pages | None = None

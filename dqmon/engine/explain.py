@@ -30,12 +30,15 @@ RECENT = 14
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """An incident, its groups, its deliveries in the order of their making, sent or not, and what people said it was."""
+    """An incident, its groups, its deliveries in the order of their making, sent or not, what people said it was, and its alerts that
+    flap now.
+    """
 
     incident: Incident
     groups: tuple[Group, ...]
     deliveries: tuple[Delivery, ...]
     feedback: Said | None = None
+    flapping: tuple[Alert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,9 @@ def _story_of(connection: Connection, check_id: str, slot: datetime) -> Story | 
 
 def _story(connection: Connection, incident: Incident) -> Story:
     told = groups.of_incident(connection, incident.id), deliveries.of_incident(connection, incident.id)
-    return Story(incident, *told, feedback.of_incident(connection, incident.id))
+    found = alerts.get(connection, [member.key for member in incident.open_members])
+    flapping = tuple(alert for _, alert in sorted(found.items()) if alert.is_flapping)
+    return Story(incident, *told, feedback.of_incident(connection, incident.id), flapping)
 
 
 def _waiting(group: Group, incident: Incident) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dqmon.alerts.affected import LISTED_AFFECTED, affected
-from dqmon.alerts.message import LISTED_ALERTS, RECENT_POINTS, Background, facts
+from dqmon.alerts.message import LISTED_ALERTS, SERIES_POINTS, Background, facts, reading
 from dqmon.core.message import BlastRadius
 from dqmon.core.verdict import Verdict
 from dqmon.store import results
@@ -26,10 +26,15 @@ LOOK_BACK = 200
 """Results among which the last good one and the recent values are looked for."""
 
 
-def alert_facts(connection: Connection, found: Sequence[Alert], root: AlertKey) -> tuple[AlertFacts, ...]:
-    """The facts of each alert that has a result, those first that a message lists; the rest without their past."""
-    ordered = sorted(found, key=lambda alert: (alert.key != root, -alert.severity.rank, alert.since is None, alert.since, alert.key))
-    newest = results.latest(connection, {alert.key.check_id for alert in ordered})
+def alert_facts(
+    connection: Connection, found: Sequence[Alert], root: AlertKey, newest: Mapping[str, tuple[ResultRecord, ...]] | None = None
+) -> tuple[AlertFacts, ...]:
+    """The facts of each alert that has a result, those first that a message lists; the rest without their past.
+
+    newest: the newest results of their checks, where they were read before.
+    """
+    ordered = sorted(found, key=lambda a: (a.key != root, -a.severity.rank, -len(a.members), a.since is None, a.since, a.key))
+    newest = results.latest(connection, {alert.key.check_id for alert in ordered}) if newest is None else newest
     pointed = results.by_ids(connection, {member.result_id for alert in ordered for member in alert.members.values()})
     told = []
     for place, alert in enumerate(ordered):
@@ -43,11 +48,11 @@ def alert_facts(connection: Connection, found: Sequence[Alert], root: AlertKey) 
 
 def blast_radius(environment: Environment, connection: Connection, root: str, failing: Collection[str]) -> BlastRadius:
     """What is made from the node `root`, and what of it fails. `failing` are all checks with an open alert."""
+    if not environment.lineage.descendants(root):
+        return BlastRadius()
     checks = environment.checks
     bad = {checks[check_id].node for check_id in failing if check_id in checks}
     found = affected(root, environment.lineage, bad)
-    if not found:
-        return BlastRadius()
     listed = dict(found[:LISTED_AFFECTED])
     ids: dict[str, list[str]] = {node: [] for node in listed}
     for check in checks.values():
@@ -72,9 +77,8 @@ def _last_good(times: Sequence[datetime | None], *, is_failing: bool) -> datetim
 def background(connection: Connection, alert: Alert, result: ResultRecord) -> Background:
     """What the store knows of the segment of `result` besides the alert."""
     past = [r for r in results.recent(connection, result.check_id, LOOK_BACK) if r.segment == result.segment]
-    values = [r.ratio if r.ratio is not None else r.observed_value for r in past[:RECENT_POINTS]]
-    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    series = [point for r in reversed(past[:SERIES_POINTS]) if (point := reading(r)) is not None]
     last_good = next((r for r in past if r.verdict is Verdict.PASS), None)
     ended = () if alert.is_open else events_of(connection, result.check_id, 1)
     left = tuple(event.reason for event in ended if event.reason)
-    return Background(tuple(reversed(numbers)), last_good, left)
+    return Background(tuple(series), last_good, left)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from dqmon.alerts.inhibit import Ancestry, Place, Watched, waits
 from dqmon.core.alert import AlertEvent, AlertKey, AlertKind, AlertState, EventKind
 from dqmon.core.verdict import worst
-from dqmon.store import alerts, groups, incidents, results, slots
+from dqmon.store import alerts, groups, incidents, outages, results, slots
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -38,7 +38,7 @@ class Due:
 
 def has_news(connection: Connection, now: datetime, *, is_at_once: bool = False) -> bool:
     """True when step 2 has something to do at `now`; with `is_at_once` also what would wait."""
-    if alerts.unused_events(connection, 1, None if is_at_once else now) or groups.due(connection, now):
+    if alerts.unused_events(connection, 1, None if is_at_once else now) or groups.due(connection, now) or outages.is_due(connection, now):
         return True
     due = due_for_release(connection, now)
     return bool(due.confirmed) or slots.can_hasten(connection, due.unmeasured, now)
@@ -50,7 +50,7 @@ def next_at(connection: Connection, now: datetime) -> datetime | None:
         return now
     released = (member.release_at for member in incidents.to_release(connection))
     times = [group.due_at for group in groups.open_groups(connection)]
-    times += [alerts.held_until(connection), *(at for at in released if at is not None and at > now)]
+    times += [alerts.held_until(connection), outages.next_at(connection), *(at for at in released if at is not None and at > now)]
     return min((at for at in times if at is not None), default=None)
 
 

@@ -74,10 +74,11 @@ class _Judging:
 
     def part(self, partition: Partition | None) -> Iterable[CheckResult]:
         """The results of one partition, one for each segment."""
-        found = tuple(m for request in own_requests(self.task, partition) for m in self.measured[request])
-        others = tuple(m for request in other_requests(self.task, partition, self.measured) for m in self.measured[request])
-        if not own_requests(self.task, partition):
+        own = own_requests(self.task, partition)
+        if not own:
             return (self._unmeasured(),)
+        found = tuple(m for request in own for m in self.measured[request])
+        others = tuple(m for request in other_requests(self.task, partition, self.measured) for m in self.measured[request])
         if failures := self._failures((*found, *others)):
             return (self._unjudged(partition, "; ".join(failures), (*found, *others)),)
         by_segment: dict[Segment, list[Measurement]] = {}

@@ -16,9 +16,12 @@ from dqmon.core.alert import Alert, AlertKey, AlertKind, AlertState, Member, Mem
 from dqmon.core.delivery import Delivery, Receipt
 from dqmon.core.incident import Group, Incident, IncidentState
 from dqmon.core.message import DeliveryKind, Message
+from dqmon.core.protocols import Opener
 from dqmon.core.verdict import Severity, Verdict, least, worst
 from dqmon.engine.example_failure import example_failure
 from dqmon.engine.facts import background, blast_radius
+from dqmon.engine.runbooks import guided_facts
+from dqmon.engine.withheld import withheld
 from dqmon.errors import NotifyError, UsageError
 from dqmon.store import alerts, results
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from dqmon.core.result import ResultRecord
     from dqmon.engine.environment import Environment
 
+_LAST_ATTEMPT = 100
+"""A test is sent once: what a channel would try again later it must answer for at once."""
 _PREVIEW = "preview"
 """The incident and group of what is only shown: the same payload each time."""
 
@@ -71,10 +76,11 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """All that would be sent, and why it would say that."""
+    """All that would be sent, and why it would say that. withheld: why it would not be sent now, whatever the routes say."""
 
     occasion: Occasion
     rendered: tuple[Rendered, ...]
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +104,13 @@ def preview_alert(environment: Environment, check_id: str, kind: DeliveryKind, t
         for part in channel.parts(message):
             payload = channel.render(message, part)
             shown.append(Rendered(channel, route, part, payload, channel.text(payload)))
-    return Preview(occasion, tuple(shown))
+    return Preview(occasion, tuple(shown), withheld(environment, occasion.alert, occasion.records[0], kind))
 
 
 def send_test(environment: Environment, check_id: str, to: str | None = None) -> Iterator[Tried]:
-    """Sends each channel the trigger of `preview_alert`, marked as a test, under a key of its own; to paging ones its resolve right after.
+    """Sends each channel the trigger of `preview_alert`, marked as a test, under a key of its own.
 
-    A channel that does not take it stops no other. Raises as `preview_alert`.
+    Where that opens something, its resolve follows at once. A channel that does not take it stops no other. Raises as `preview_alert`.
     """
     occasion = replace(_occasion(environment, check_id), mark="[TEST] ")
     for channel, _ in _chosen(environment, occasion, to):
@@ -115,10 +121,11 @@ def send_test(environment: Environment, check_id: str, to: str | None = None) ->
 
 
 def _tried(environment: Environment, occasion: Occasion, channel: Channel) -> Tried:
-    """Trigger and, where it pages, resolve; also when it is unknown whether the trigger was taken."""
+    """Trigger and, where that opens something, resolve; also when it is unknown whether the trigger was taken."""
     id_ = f"test-{environment.new_id()}"
     said, is_delivered, parent = [], True, None
-    for kind in (DeliveryKind.TRIGGER, DeliveryKind.RESOLVE) if channel.pages else (DeliveryKind.TRIGGER,):
+    opens = channel.pages or isinstance(channel, Opener)
+    for kind in (DeliveryKind.TRIGGER, DeliveryKind.RESOLVE) if opens else (DeliveryKind.TRIGGER,):
         message = _message(occasion, channel, kind, id_)
         try:
             for part in channel.parts(message):
@@ -143,6 +150,7 @@ def _delivery(environment: Environment, message: Message, channel: Channel, part
         message=message,
         created_at=message.at,
         parent=parent,
+        attempt=_LAST_ATTEMPT,
     )
 
 
@@ -215,7 +223,7 @@ def _chosen(environment: Environment, occasion: Occasion, to: str | None) -> tup
 def _message(occasion: Occasion, channel: Channel, kind: DeliveryKind, id_: str) -> Message:
     """What a group of this alert alone says, the group and its incident being called `id_`."""
     told = _resolved(occasion) if kind is DeliveryKind.RESOLVE else facts(occasion.alert, occasion.records, occasion.background)
-    told = replace(told, headline=f"{occasion.mark}{told.headline}")
+    told = guided_facts(replace(told, headline=f"{occasion.mark}{told.headline}"), {occasion.check.id: occasion.check})
     key, severity, since = occasion.alert.key, occasion.alert.severity, occasion.alert.since or occasion.now
     is_seen = kind is DeliveryKind.ACKNOWLEDGE
     state = IncidentState.ACKNOWLEDGED if is_seen else IncidentState.OPEN

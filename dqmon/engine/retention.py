@@ -75,6 +75,7 @@ def purge(database: Database, now: datetime, policy: Policy, baseline: Baseline 
         ("dq_statements", aged.delete_statements, policy.statements),
         ("dq_backlog_samples", aged.delete_samples, backlogs.KEPT),
         ("dq_groups", aged.delete_groups, policy.incidents),
+        ("dq_stand_ins", aged.delete_stand_ins, policy.incidents),
         ("dq_incidents", aged.delete_incidents, policy.incidents),
         ("dq_silences", aged.delete_silences, policy.incidents),
     ):

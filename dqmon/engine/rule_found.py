@@ -64,6 +64,7 @@ def _compared(expected: Expectation, state: State) -> Iterator[tuple[str, str, s
     is_over = alert is None or alert.state is AlertState.RESOLVED
     if expected.state is not None:
         there = "resolved" if alert and is_over and alert.resolved_at else "passing" if alert is None or is_over else alert.state.value
+        there = "flapping" if alert is not None and alert.is_flapping else there
         yield "state", expected.state, "passing" if there == "resolved" and expected.state == "passing" else there
     if expected.verdict is not None:
         newest = state.newest.get(expected.check.id)

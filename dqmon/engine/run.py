@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -204,12 +204,13 @@ def _advance_alerts(connection: Connection, kept: Sequence[tuple[RunOutcome, Seq
             by_check.setdefault(result.check.id, []).append(result)
         for task in outcome.tasks:
             if task.check.id in by_check:
-                events.extend(_advance(current, task, by_check[task.check.id], now))
+                events.extend(advance(current, task, by_check[task.check.id], now))
     alerts.save(connection, tuple(alert for key, alert in current.items() if alert != before[key]))
     alerts.add_events(connection, events)
 
 
-def _advance(current: dict[AlertKey, Alert], task: Task, found: Sequence[CheckResult], now: datetime) -> Iterable[AlertEvent]:
+def advance(current: dict[AlertKey, Alert], task: Task, found: Sequence[CheckResult], now: datetime) -> Iterator[AlertEvent]:
+    """Folds one run's results of a check into its two alerts in `current`, and says what happened to them."""
     check = task.check
     data, error = AlertKey(check.id, AlertKind.DATA), AlertKey(check.id, AlertKind.ERROR)
     policy = AlertPolicy(check.hold_for, check.recover_after)

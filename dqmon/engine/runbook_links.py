@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urldefrag
 
+from dqmon.config.runbooks import links_in
 from dqmon.core.check import SourceLine
+from dqmon.core.runbook import is_path
 from dqmon.errors import Problem
 from dqmon.net import NetError, Outgoing
 
@@ -26,26 +28,41 @@ _THERE = frozenset({401, 403, 407, 429})
 
 
 def broken_links(project: Project, outgoing: Outgoing) -> tuple[Problem, ...]:
-    """A warning for each runbook that is not there, at the line that declares it: by file and line. Asks each page once, by HEAD.
+    """A warning for each runbook, and each https link of one in Markdown, that is not there, at the line that declares the runbook.
+
+    By file and line. Asks each page once, by HEAD.
 
     A redirect is an answer, and so is a demand for a login; a host that cannot be reached, or that the policy forbids, is
     a warning too. What stands behind a `#` is not looked for. Runbooks of patterns that hold `{check}` or `{dataset}` are left out: which
     tables there are is not known without the warehouse.
     """
-    links = runbook_links(project.placed, project.checks)
-    pages = dict.fromkeys(urldefrag(url).url for url in links)
+    links = [(url, at, f"the runbook {urldefrag(url).url}") for url, at in runbook_links(project.placed, project.checks).items()]
+    links += [(url, at, f"the link {urldefrag(url).url} of the runbook {place}") for url, place, at in _inner_links(project)]
+    pages = dict.fromkeys(urldefrag(url).url for url, *_ in links)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         trouble = dict(zip(pages, pool.map(lambda url: _trouble(outgoing, url), pages), strict=True))
     found = {
-        Problem(at.path, at.line, f"the runbook {page} {trouble[page]}", is_warning=True)
-        for url, at in links.items()
+        Problem(at.path, at.line, f"{what} {trouble[page]}", is_warning=True)
+        for url, at, what in links
         if trouble[page := urldefrag(url).url] is not None
     }
     return tuple(sorted(found, key=lambda problem: (problem.path, problem.line or 0, problem.message)))
 
 
 def runbook_links(placed: Iterable[Placed], checks: Iterable[Check]) -> Mapping[str, SourceLine]:
-    """Every runbook that the check files declare, filled in, with the first line that declares it."""
+    """Every link to a runbook that the check files declare, filled in, with the first line that declares it."""
+    return {url: at for url, at in _filled(placed, checks).items() if not is_path(url)}
+
+
+def _inner_links(project: Project) -> Iterator[tuple[str, str, SourceLine]]:
+    """The https links in Markdown runbooks, each with the runbook's place and the first line that declares it."""
+    for place, at in _filled(project.placed, project.checks).items():
+        if is_path(place):
+            yield from ((url, place, at) for url in links_in(project.facts.runbooks.find(place).text))
+
+
+def _filled(placed: Iterable[Placed], checks: Iterable[Check]) -> Mapping[str, SourceLine]:
+    """The runbooks filled in, each with the first line that declares it."""
     filled: dict[str, dict[str, None]] = {}
     for check in checks:
         if check.runbook and check.runbook_url:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,15 @@ from dqmon.engine import outage
 from dqmon.engine.asked import Run, Task
 from dqmon.engine.cost import refresh
 from dqmon.engine.deliver import deliver_once
+from dqmon.engine.digest import digest_once
 from dqmon.engine.notify import notify_once
+from dqmon.engine.pace import Pace
 from dqmon.engine.poll import poll
+from dqmon.engine.removed import end_removed
 from dqmon.engine.retention import Policy, purge
 from dqmon.engine.roles import look_at_roles
 from dqmon.engine.run import RunOutcome, commit, evaluate
+from dqmon.engine.schema_changes import queue_changes
 from dqmon.store import deliveries
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ class Scheduled:
     holder: str
     mirror_to: Mirror | None = None
     emit_to: Emitter | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def run_batch(self, claimed: Sequence[Slot], now: datetime) -> RunOutcome:
         """Measures and judges the claimed slots of one table. Raises StoreError only."""
@@ -49,15 +54,21 @@ class Scheduled:
         commit(connection, outcomes, now)
 
     def notify(self, now: datetime) -> datetime | None:
-        """Step 2; when it has something to do next."""
-        return notify_once(self.environment, now)
+        """Step 2, digests and changes of schemas; when there is something to do next."""
+        queue_changes(self.environment, now)
+        times = (notify_once(self.environment, now), digest_once(self.environment, now))
+        return min((at for at in times if at is not None), default=None)
 
     def deliver(self, channel: str, now: datetime) -> datetime | None:
         """Sends what is due on a channel; when it has something to send next."""
         del now
         found = {channel: self.environment.channels[channel]}
-        deliver_once(self.environment.database, found, self.environment.clock, self.holder)
+        deliver_once(self.environment.database, found, self.environment.clock, self.holder, pace=self.pace)
+        now = self.environment.clock()
+        free_at = self.pace.free_at(channel, found[channel], now)
         with self.environment.database.read() as connection:
+            if free_at > now and deliveries.is_due(connection, now, found):
+                return free_at
             return deliveries.next_at(connection, channel)
 
     def poll(self, source: str, now: datetime) -> None:
@@ -77,6 +88,10 @@ class Scheduled:
         del now
         outage.probe(self.environment)
         look_at_roles(self.environment)
+
+    def end_removed(self, now: datetime) -> None:
+        """Ends the alerts of checks that the configuration does not have any more."""
+        end_removed(self.environment, now)
 
     def attribute(self, now: datetime) -> None:
         """Asks engines what earlier statements have really cost."""

@@ -12,7 +12,7 @@ from dqmon.core.incident import IncidentState
 from dqmon.core.selector import Selector, Term
 from dqmon.core.silence import LONGEST_S, Silence
 from dqmon.core.verdict import Severity
-from dqmon.engine.notify import unmute
+from dqmon.engine.settle import unmute
 from dqmon.engine.tell import tell_now
 from dqmon.errors import NotifyError, UsageError
 from dqmon.store import alerts, incidents, results, silences

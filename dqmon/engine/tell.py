@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from dqmon.core.protocols import ChangeTeller
 from dqmon.engine.inhibited import has_news
-from dqmon.store import deliveries, leases
+from dqmon.store import deliveries, leases, outages
 
 if TYPE_CHECKING:
     from dqmon.engine.environment import Environment
@@ -19,6 +20,10 @@ def tell_now(environment: Environment) -> str | None:
     While a daemon holds the notify lease, what there is to tell is left to it: queued is success. Raises StoreError.
     """
     now = environment.clock()
+    if any(isinstance(channel, ChangeTeller) for channel in environment.channels.values()):
+        from dqmon.engine.schema_changes import queue_changes
+
+        queue_changes(environment, now)
     with environment.database.read() as connection:
         if not has_news(connection, now, is_at_once=True) and not deliveries.is_due(connection, now, environment.channels):
             return None
@@ -28,20 +33,26 @@ def tell_now(environment: Environment) -> str | None:
     if epoch is None:
         return None
     try:
-        return _tell(environment, now, holder)
+        return _tell(environment, holder)
     finally:
         with environment.database.write() as connection:
             leases.release(connection, leases.NOTIFY, epoch, environment.clock())
 
 
-def _tell(environment: Environment, now: datetime, holder: str) -> str | None:
+def _tell(environment: Environment, holder: str) -> str | None:
     # Only a run with something to tell pays for what renders and sends.
     from dqmon.engine.deliver import Ending, deliver_once
     from dqmon.engine.notify import notify_once
 
-    while (due := notify_once(environment, now, is_at_once=True)) is not None and due <= now:
-        continue
-    endings = deliver_once(environment.database, environment.channels, environment.clock, holder)
+    endings: Counter[Ending] = Counter()
+    for _ in range(1 + len(environment.channels)):  # what one channel refuses its fallback is told, which may refuse it as well
+        now = environment.clock()
+        while (due := notify_once(environment, now, is_at_once=True)) is not None and due <= now:
+            continue
+        endings += deliver_once(environment.database, environment.channels, environment.clock, holder)
+        with environment.database.read() as connection:
+            if not outages.is_due(connection, environment.clock()):
+                break
     late, dead = endings[Ending.RETRIED], endings[Ending.DEAD]
     if not late and not dead:
         return None

@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from dqmon.alerts.escalate import is_step
+from dqmon.alerts.names import held_text
 from dqmon.alerts.route import attributes_of
+from dqmon.alerts.storm import is_storm
+from dqmon.alerts.timetable import opens_at, waits_for
 from dqmon.core.alert import Alert, AlertKind
 from dqmon.core.delivery import DeliveryState
 from dqmon.engine.explain import story
-from dqmon.store import alerts, deliveries, groups, results
+from dqmon.store import alerts, deliveries, groups, outages, results
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -52,22 +56,39 @@ def why_not(
     answers = []
     for name in (*channels, *gone):
         mine = [one for one in every if one.channel == name]
-        own = tuple(group for group in told.groups if group.channel == name)
+        own = _not_merged([group for group in told.groups if group.channel == name])
         receipt = groups.receipt(connection, own[-1].id) if own else None
-        answer = _answer(_Channel(name, mine, own, receipt), told.incident, now)
+        answer = _answer(_Channel(name, mine, own, receipt, routes), told.incident, now)
         answer = answer or Answer(name, False, _unrouted(name, told.incident, alike, routes))
+        answer = replace(answer, text=answer.text + _in_its_place(connection, name, own, told.groups))
         answers.append(replace(answer, text=f"not configured any more; {answer.text}") if name in gone else answer)
     return told.incident, tuple(answers)
 
 
+def _in_its_place(connection: Connection, name: str, own: Sequence[Group], others: Sequence[Group]) -> str:
+    """That the channel takes nothing, and who was told in its place; empty when all is well."""
+    out = next((outage for outage in outages.listed(connection) if outage.channel == name), None) if own else None
+    said = [f"takes nothing since {_at(out.since)}: {out.reason}"] if out else []
+    standing = [found for group in own if (found := outages.standing_in(connection, group.id)) is not None]
+    told = dict.fromkeys(group.channel for group in others if group.id in standing)
+    if told:
+        said.append(f"{', '.join(told)} told in its place")
+    elif standing or (out and outages.standing_in(connection, out.id) == ""):
+        said.append("nobody else is told: it has no fallback")
+    return "".join(f"; {text}" for text in said)
+
+
 @dataclass(frozen=True, slots=True)
 class _Channel:
-    """What the store has of one channel and the incident, oldest first. receipt: what the vendor said to the newest group."""
+    """What the store has of one channel and the incident, oldest first. receipt: what the vendor said to the newest group. routes: as
+    they are now.
+    """
 
     name: str
     deliveries: Sequence[Delivery]
     groups: Sequence[Group]
     receipt: Receipt | None
+    routes: Sequence[Route]
 
 
 def _answer(channel: _Channel, incident: Incident, now: datetime) -> Answer | None:
@@ -80,7 +101,7 @@ def _answer(channel: _Channel, incident: Incident, now: datetime) -> Answer | No
     if sent:
         return Answer(channel.name, True, _told(sent, channel) + shared)
     if waiting is not None:
-        return Answer(channel.name, False, _waits(waiting, now) + shared)
+        return Answer(channel.name, False, _waits(waiting, channel.routes, now) + shared)
     if channel.deliveries:
         return Answer(channel.name, False, _unsent(channel.deliveries, now) + shared)
     if channel.groups:
@@ -108,7 +129,10 @@ def _told(sent: Sequence[Delivery], channel: _Channel) -> str:
     if channel.receipt:
         where = ", ".join(f"{name} {value}" for name, value in channel.receipt.reference.items())
         text += f"; it answered {channel.receipt.detail or 'yes'}" + (f" ({where})" if where else "")
-    return text if newest.state is DeliveryState.SENT else f"{text}; but then {_state(newest)}"
+    if newest.state is not DeliveryState.SENT:
+        return f"{text}; but then {_state(newest)}"
+    held = held_text(channel.groups[-1].told_members) if channel.groups else ""
+    return f"{text}; {held}" if held else text
 
 
 def _unsent(made: Sequence[Delivery], now: datetime) -> str:
@@ -141,9 +165,22 @@ def _state(one: Delivery) -> str:
             return f"{kind} sent {_at(one.sent_at)}"
 
 
-def _waits(group: Group, now: datetime) -> str:
+def _not_merged(own: Sequence[Group]) -> tuple[Group, ...]:
+    """Without those that a storm's group took over."""
+    storms = [set(group.alert_keys) for group in own if is_storm(group)]
+    ended = {group.id for group in own if group.last_told_at is None and group.resolved_at is not None and not is_storm(group)}
+    return tuple(one for one in own if one.id not in ended or not any(set(one.alert_keys) <= keys for keys in storms))
+
+
+def _waits(group: Group, routes: Sequence[Route], now: datetime) -> str:
+    if is_step(group):
+        begins = "begins with the first message" if group.due_at is None else f"comes at {_at(group.due_at, with_seconds=True)}"
+        return f"the escalation {group.route} {begins}, unless somebody acknowledges"
     if group.due_at is None:
         return f"route {group.route} chose it, and nothing of it is due"
+    route = next((route for route in routes if route.name == group.route), None)
+    if route is not None and (opening := opens_at(route.speaks, group.due_at, now)) > now:
+        return f"waits until {waits_for(route, opening, now)}"
     late = IDLE if (now - group.due_at).total_seconds() > _LATE_S else ""
     return f"waits for group_wait of route {group.route} until {_at(group.due_at, with_seconds=True)}{late}"
 
@@ -186,7 +223,7 @@ def _unrouted(channel: str, incident: Incident, alike: Sequence[tuple[IncidentMe
 
 def _passed_over(route: Route, known: Sequence[Attributes], routes: Sequence[Route]) -> str | None:
     """Why none of the alerts came to `route`; None when one does."""
-    before = routes[: routes.index(route)]
+    before = () if route.unless_acknowledged else routes[: routes.index(route)]
     stopped = [next((one for one in before if not one.goes_on and _matches(one, found)), None) for found in known]
     if any(by is None and _matches(route, found) for by, found in zip(stopped, known, strict=True)):
         return None

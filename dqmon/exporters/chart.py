@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -11,13 +11,19 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 960, 280
 """Of one panel, in pixels; panels stand below each other."""
+NARROW = 360
+"""A width whose texts can be read on a phone."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 20, 40, 48
 """Margins around the plot of a panel: for the numbers, the title and the dates."""
 
 _MOST_PANELS = 20
-_LONGEST_TITLE = 68
-"""Characters that fit beside the legend."""
+_CHARACTER = 8.5
+"""Pixels of one of a title."""
+_LEGEND = 300
+"""Pixels to the right of a title."""
+_TICK = 110
+"""Pixels that a date takes with the room around it."""
 
 _INK, _MUTED, _GRID, _BAND, _LINE, _ALERT = "#1b1f24", "#57606a", "#e4e8ec", "#cfe3f5", "#1f5f99", "#c4141b"
 """Dark on white; the alert's red and the line's blue differ in lightness too, for those who do not tell the hues apart."""
@@ -45,8 +51,8 @@ class Panel:
     dots: tuple[Dot, ...]
 
 
-def chart(panels: Sequence[Panel]) -> str:
-    """An SVG document with a panel for each series, of the first 20.
+def chart(panels: Sequence[Panel], width: int = WIDTH) -> str:
+    """An SVG document with a panel for each series, of the first 20; one of NARROW width has no room for titles.
 
     A bound that is far outside of the values is cut off at the edge, so that the line stays readable.
     """
@@ -55,64 +61,83 @@ def chart(panels: Sequence[Panel]) -> str:
     height = HEIGHT * max(1, len(shown)) + (24 if rest else 0)
     parts = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
             f'font-family="system-ui, sans-serif" font-size="12" fill="{_INK}">'
         ),
-        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
     for index, panel in enumerate(shown):
-        parts += [f'<g transform="translate(0 {index * HEIGHT})">', *_panel(panel), "</g>"]
+        parts += [f'<g transform="translate(0 {index * HEIGHT})">', *_panel(panel, width), "</g>"]
     if rest:
-        parts.append(_text(WIDTH / 2, height - 8, f"{rest} more segments are not drawn", "middle", _MUTED))
+        parts.append(_text(width / 2, height - 8, f"{rest} more segments are not drawn", "middle", _MUTED))
     return "\n".join([*parts, "</svg>"])
 
 
-def _panel(panel: Panel) -> Iterator[str]:
-    title = panel.title if len(panel.title) <= _LONGEST_TITLE else f"{panel.title[: _LONGEST_TITLE - 1]}…"
-    yield f'<text x="{_LEFT}" y="22" font-size="14" font-weight="600">{_clean(title)}</text>'
-    if not panel.dots:
-        yield _text(WIDTH / 2, HEIGHT / 2, "no values", "middle", _MUTED)
-        return
-    first, last = panel.dots[0].at, panel.dots[-1].at
-    length = max((last - first).total_seconds(), 1.0)
-    ticks = _value_ticks(*_range(panel.dots))
-    bottom, top = ticks[0], ticks[-1]
+@dataclass(frozen=True, slots=True)
+class _Plot:
+    """Where times and values are in a panel of that width."""
 
-    def x(at: datetime) -> float:
-        share = (at - first).total_seconds() / length if last > first else 0.5
-        return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
+    width: int
+    first: datetime
+    last: datetime
+    bottom: float
+    top: float
 
-    def y(value: float) -> float:
-        share = (min(max(value, bottom), top) - bottom) / (top - bottom)
+    @property
+    def right(self) -> int:
+        """The right edge."""
+        return self.width - _RIGHT
+
+    def x(self, at: datetime) -> float:
+        """A single time is in the middle."""
+        length = max((self.last - self.first).total_seconds(), 1.0)
+        share = (at - self.first).total_seconds() / length if self.last > self.first else 0.5
+        return _LEFT + share * (self.right - _LEFT)
+
+    def y(self, value: float) -> float:
+        """What is beyond the ends is at the edge."""
+        share = (min(max(value, self.bottom), self.top) - self.bottom) / (self.top - self.bottom)
         return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
 
-    yield from _axes(panel.unit, ticks, _time_ticks(first, last), x, y)
-    yield from _drawn(panel.dots, (bottom, top), x, y)
-    yield from _legend(any(dot.wrong is not None for dot in panel.dots), panel.dots)
+
+def _panel(panel: Panel, width: int) -> Iterator[str]:
+    room = max(0, int((width - _LEFT - _LEGEND) / _CHARACTER))
+    title = panel.title if len(panel.title) <= room else f"{panel.title[: room - 1]}…" if room else ""
+    yield f'<text x="{_LEFT}" y="22" font-size="14" font-weight="600">{_clean(title)}</text>'
+    if not panel.dots:
+        yield _text(width / 2, HEIGHT / 2, "no values", "middle", _MUTED)
+        return
+    first, last = panel.dots[0].at, panel.dots[-1].at
+    ticks = _value_ticks(*_range(panel.dots))
+    plot = _Plot(width, first, last, ticks[0], ticks[-1])
+    yield from _axes(plot, panel.unit, ticks, _time_ticks(first, last, max(2, width // _TICK)))
+    yield from _drawn(plot, panel.dots)
+    yield from _legend(plot, panel.dots)
 
 
-def _axes(
-    unit: str, ticks: Sequence[float], times: Sequence[datetime], x: Callable[[datetime], float], y: Callable[[float], float]
-) -> Iterator[str]:
+def _axes(plot: _Plot, unit: str, ticks: Sequence[float], times: Sequence[datetime]) -> Iterator[str]:
     """Grid lines with their numbers and dates, and what the axes mean."""
     digits = max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))
     for tick in ticks:
-        yield f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="{_GRID}"/>'
-        yield _text(_LEFT - 8, y(tick) + 4, _number(tick, digits), "end", _MUTED)
+        y = plot.y(tick)
+        yield f'<line x1="{_LEFT}" x2="{plot.right}" y1="{y:.1f}" y2="{y:.1f}" stroke="{_GRID}"/>'
+        yield _text(_LEFT - 8, y + 4, _number(tick, digits), "end", _MUTED)
     is_short = len(times) > 1 and times[1] - times[0] < timedelta(days=1)
     for at in times:
-        yield f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}" stroke="{_GRID}"/>'
-        yield _text(x(at), HEIGHT - _BOTTOM + 18, f"{at:%m-%d %H:%M}" if is_short else f"{at:%Y-%m-%d}", "middle", _MUTED)
-    yield _text((WIDTH + _LEFT - _RIGHT) / 2, HEIGHT - 10, "time, UTC", "middle", _MUTED)
+        x = plot.x(at)
+        yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}" stroke="{_GRID}"/>'
+        yield _text(x, HEIGHT - _BOTTOM + 18, f"{at:%m-%d %H:%M}" if is_short else f"{at:%Y-%m-%d}", "middle", _MUTED)
+    yield _text((plot.right + _LEFT) / 2, HEIGHT - 10, "time, UTC", "middle", _MUTED)
     middle = (HEIGHT + _TOP - _BOTTOM) / 2
     yield f'<text x="16" y="{middle}" text-anchor="middle" fill="{_MUTED}" transform="rotate(-90 16 {middle})">{_clean(unit)}</text>'
 
 
-def _drawn(dots: Sequence[Dot], ends: tuple[float, float], x: Callable[[datetime], float], y: Callable[[float], float]) -> Iterator[str]:
+def _drawn(plot: _Plot, dots: Sequence[Dot]) -> Iterator[str]:
     """The band, the line, and a dot with its reason wherever something is wrong."""
+    x, y = plot.x, plot.y
     for run in _banded(dots):
-        upper = [f"{x(d.at):.1f},{y(ends[1] if d.high is None else d.high):.1f}" for d in run]
-        lower = [f"{x(d.at):.1f},{y(ends[0] if d.low is None else d.low):.1f}" for d in reversed(run)]
+        upper = [f"{x(d.at):.1f},{y(plot.top if d.high is None else d.high):.1f}" for d in run]
+        lower = [f"{x(d.at):.1f},{y(plot.bottom if d.low is None else d.low):.1f}" for d in reversed(run)]
         yield f'<polygon points="{" ".join([*upper, *lower])}" fill="{_BAND}" stroke="{_BAND}" stroke-width="2"/>'
     line = " ".join(f"{x(dot.at):.1f},{y(dot.value):.1f}" for dot in dots)
     yield f'<polyline points="{line}" fill="none" stroke="{_LINE}" stroke-width="1.5" stroke-linejoin="round"/>'
@@ -125,14 +150,14 @@ def _drawn(dots: Sequence[Dot], ends: tuple[float, float], x: Callable[[datetime
             yield f'<circle {place} r="4.5" fill="{_ALERT}" stroke="#ffffff"><title>{reason}</title></circle>'
 
 
-def _legend(has_wrong: bool, dots: Sequence[Dot]) -> Iterator[str]:
+def _legend(plot: _Plot, dots: Sequence[Dot]) -> Iterator[str]:
     """What the colours mean, from the right; only what is there."""
     entries = [("value", f'<line x1="0" x2="18" y1="-4" y2="-4" stroke="{_LINE}" stroke-width="2"/>')]
     if any(_has_band(dot) for dot in dots):
         entries.append(("expected", f'<rect x="0" y="-10" width="18" height="12" fill="{_BAND}"/>'))
-    if has_wrong:
+    if any(dot.wrong is not None for dot in dots):
         entries.append(("outside", f'<circle cx="9" cy="-4" r="4.5" fill="{_ALERT}"/>'))
-    left = WIDTH - _RIGHT - 90 * len(entries)
+    left = plot.right - 90 * len(entries)
     for place, (word, mark) in enumerate(entries):
         yield f'<g transform="translate({left + 90 * place} 22)">{mark}{_text(24, 0, word, "start", _INK)}</g>'
 
@@ -167,9 +192,9 @@ def _value_ticks(least: float, most: float) -> list[float]:
     return [step * place for place in range(start, max(end, start + 1) + 1)]
 
 
-def _time_ticks(first: datetime, last: datetime) -> list[datetime]:
-    """At most eight times on round hours or midnights (UTC), a week or more of them on Mondays."""
-    step = next((step for step in _STEPS if (last - first) / step <= 7), (last - first) / 7)  # noqa: PLR2004 - eight ticks
+def _time_ticks(first: datetime, last: datetime, most: int) -> list[datetime]:
+    """At most so many times on round hours or midnights (UTC), a week or more of them on Mondays."""
+    step = next((step for step in _STEPS if (last - first) / step <= most - 1), (last - first) / (most - 1))
     origin = datetime(1970, 1, 5, tzinfo=first.tzinfo)
     at = origin + math.ceil((first - origin) / step) * step
     found = []

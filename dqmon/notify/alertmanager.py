@@ -61,17 +61,18 @@ class AlertmanagerOptions(ChannelOptions):
 class Alertmanager:
     """Pushes the alerts that a message names; safe to send twice.
 
-    An alert's labels are what it is: alertname (the check's type), check_id, kind, dataset, severity, instance. Each is
-    sent at its first message, at each change and repeat, and ended when resolved. As the severity is a label, the same
-    alert at the other severities is ended with each push. Alertmanager groups by itself: give this channel a route of its own
-    with `group_by: [id]`. In a larger group an alert that resolves before the others, or is not among the ten that a
-    message lists, is ended only by `expires_after`.
+    An alert's labels are what it is: alertname (the check's type), check_id, kind, dataset, warehouse, severity, instance. Each is
+    sent at its first message, at each change and repeat, and ended when resolved, also when others of its group go on. As the
+    severity is a label, the same alert at the other severities is ended with each push. Alertmanager groups by itself: give this
+    channel a route of its own with `group_by: [id]`. In a larger group an alert that is not among the ten that a message lists
+    is ended only by `expires_after`.
     https://prometheus.io/docs/alerting/latest/alerts_api/
     """
 
     type: ClassVar[str] = "alertmanager"
     Options: ClassVar[builtins.type[AlertmanagerOptions]] = AlertmanagerOptions
     pages: ClassVar[bool] = False
+    opens: ClassVar[str] = "alert"
 
     def __init__(self, name: str, options: AlertmanagerOptions) -> None:
         """Keeps the options; connects to nothing."""
@@ -79,24 +80,23 @@ class Alertmanager:
         self.options = options
 
     def parts(self, message: Message) -> tuple[str, ...]:
-        """One push each; an acknowledgement, which Alertmanager does not know, is an annotation."""
-        del message
-        return ("alerts",)
+        """One push each; an acknowledgement, which Alertmanager does not know, is an annotation; digests are not for it."""
+        return () if message.kind is DeliveryKind.DIGEST else ("alerts",)
 
     def render(self, message: Message, part: str) -> Json:
         """The alerts, each followed by the ends of its other severities. Pure."""
         del part
         is_over = message.kind is DeliveryKind.RESOLVE
-        return [item for alert in message.alerts for item in self._alerts(message, alert, is_over=is_over)]
+        ended = [item for alert in message.left for item in self._alerts(message, alert, is_over=True)]
+        return [item for alert in message.alerts for item in self._alerts(message, alert, is_over=is_over)] + ended
 
     def _alerts(self, message: Message, alert: AlertFacts, *, is_over: bool) -> list[Json]:
         ends_at = (alert.resolved_at or message.at) if is_over else message.at + timedelta(seconds=self.options.expires_after)
+        told = _alert(message, alert, ends_at)
+        # Alertmanager tells nobody of the end of an alert that it never told of.
+        over = {"annotations": {}, "startsAt": plain(min(alert.since, message.at)), "endsAt": plain(message.at)}
         others = [severity for severity in Severity if severity is not alert.severity]
-        return [
-            _alert(message, alert, alert.severity, ends_at),
-            # Alertmanager tells nobody of the end of an alert that it never told of.
-            *(_alert(message, alert, severity, message.at) for severity in others),
-        ]
+        return [told, *({**told, **over, "labels": told["labels"] | {"severity": severity.value}} for severity in others)]
 
     def text(self, payload: Json) -> str:
         """A rendered payload as a person reads it: the alerts without the ends of their other severities."""
@@ -121,11 +121,12 @@ class Alertmanager:
         return Receipt(detail=f"HTTP {answer.status}")
 
 
-def _alert(message: Message, alert: AlertFacts, severity: Severity, ends_at: datetime) -> Json:
+def _alert(message: Message, alert: AlertFacts, ends_at: datetime) -> Json:
     labels = {
         "alertname": inert(alert.type, LABEL_LIMIT) or "dqmon",
-        "severity": severity.value,
+        "severity": alert.severity.value,
         "dataset": alert.subject,
+        "warehouse": (alert.result or {}).get("warehouse") or "",
         "check_id": alert.check_id,
         "kind": alert.kind,
         "instance": message.instance,
@@ -133,7 +134,7 @@ def _alert(message: Message, alert: AlertFacts, severity: Severity, ends_at: dat
     page = link(message.links.get("incident", ""))
     return {
         "labels": {name: text for name, value in labels.items() if (text := inert(value, LABEL_LIMIT))},
-        "annotations": _annotations(message, alert) if severity is alert.severity else {},
+        "annotations": _annotations(message, alert),
         "startsAt": plain(min(alert.since, ends_at)),
         "endsAt": plain(ends_at),
     } | ({"generatorURL": page} if page and len(page) <= LINK_LIMIT else {})

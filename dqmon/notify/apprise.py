@@ -129,6 +129,8 @@ class Apprise:
 
 
 def _body(told: Story) -> str:
-    """The story with its runbook first: services cut ends off."""
+    """The story with its runbook first, where there is one (a digest has none): services cut ends off."""
+    if not told.links:
+        return plain_text(told)
     runbook, *others = told.links
     return f"{runbook.label}: {runbook.url or runbook.text}\n{plain_text(replace(told, links=tuple(others)))}"

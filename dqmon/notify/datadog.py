@@ -52,6 +52,7 @@ class Datadog:
     type: ClassVar[str] = "datadog"
     Options: ClassVar[builtins.type[DatadogOptions]] = DatadogOptions
     pages: ClassVar[bool] = False
+    opens: ClassVar[str] = "event"
 
     def __init__(self, name: str, options: DatadogOptions) -> None:
         """Keeps the options; connects to nothing."""
@@ -60,9 +61,8 @@ class Datadog:
         self._key = options.api_key.get_secret_value() if options.api_key else ""
 
     def parts(self, message: Message) -> tuple[str, ...]:
-        """One event each."""
-        del message
-        return ("event",)
+        """One event each; digests are not for it."""
+        return () if message.kind is DeliveryKind.DIGEST else ("event",)
 
     def render(self, message: Message, part: str) -> Json:
         """The event. Pure."""

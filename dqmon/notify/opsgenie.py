@@ -74,9 +74,8 @@ class Opsgenie:
         self._key = options.api_key.get_secret_value() if options.api_key else ""
 
     def parts(self, message: Message) -> tuple[str, ...]:
-        """One request each."""
-        del message
-        return ("alert",)
+        """One request each; digests are not for it."""
+        return () if message.kind is DeliveryKind.DIGEST else ("alert",)
 
     def render(self, message: Message, part: str) -> Json:
         """`path`, below /v2/alerts, and `body`, of the request. Pure."""

@@ -65,6 +65,7 @@ class Sns:
     type: ClassVar[str] = "sns"
     Options: ClassVar[builtins.type[SnsOptions]] = SnsOptions
     pages: ClassVar[bool] = False
+    opens: ClassVar[str] = "incident"
 
     def __init__(self, name: str, options: SnsOptions) -> None:
         """Keeps the options; connects to nothing."""

@@ -62,6 +62,7 @@ class Webhook:
     type: ClassVar[str] = "webhook"
     Options: ClassVar[builtins.type[WebhookOptions]] = WebhookOptions
     pages: ClassVar[bool] = False
+    opens: ClassVar[str] = "incident"
 
     def __init__(self, name: str, options: WebhookOptions) -> None:
         """Keeps the options; connects to nothing."""

@@ -18,6 +18,7 @@ from dqmon.store.groups import groups
 from dqmon.store.incidents import incidents, members
 from dqmon.store.loads import loads
 from dqmon.store.measurements import measurements
+from dqmon.store.outages import stand_ins
 from dqmon.store.results import results
 from dqmon.store.runs import runs
 from dqmon.store.schema import Instant
@@ -144,6 +145,14 @@ def delete_groups(connection: Connection, keep: timedelta, now: datetime, limit:
     is_empty = ~sa.exists().where(deliveries.c.group_id == groups.c.id)
     is_old = groups.c.resolved_at < _cut(connection, incidents.c.opened_at, keep, now)
     return _delete(connection, groups, is_old & is_empty, limit)
+
+
+def delete_stand_ins(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:
+    """Deletes what says who was told in a channel's place, once the group that did has been deleted, or was never needed for so long."""
+    del keep, now
+    told, of = stand_ins.c.group_id, stand_ins.c.stands_for
+    kept = sa.select(groups.c.id)
+    return _delete(connection, stand_ins, told.not_in(kept) & of.not_in(kept), limit)
 
 
 def delete_incidents(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:

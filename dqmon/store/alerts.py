@@ -34,6 +34,9 @@ alerts = sa.Table(
     sa.Column("recovering_since", Instant),
     sa.Column("resolved_at", Instant),
     sa.Column("last_good_at", Instant),
+    sa.Column("recent", sa.Text, nullable=False, comment="the last outcomes, the newest last: x bad, . good; those before count as good"),
+    sa.Column("flapping_since", Instant, comment="its outcomes change too often for each change to be told"),
+    sa.Column("missing_since", Instant, comment="the configuration has no such check since then"),
     sa.Index(None, "state"),
 )
 
@@ -90,6 +93,13 @@ def open_checks(connection: Connection) -> frozenset[str]:
     """The checks with an alert that is firing or recovering."""
     condition = alerts.c.state.in_((AlertState.FIRING, AlertState.RECOVERING))
     return frozenset(connection.scalars(sa.select(alerts.c.check_id).where(condition)))
+
+
+def standing(connection: Connection) -> dict[AlertKey, datetime | None]:
+    """The alerts that are not resolved, each with since when its check is missing from the configuration."""
+    columns = (alerts.c.check_id, alerts.c.kind, alerts.c.missing_since)
+    rows = connection.execute(sa.select(*columns).where(alerts.c.state != AlertState.RESOLVED))
+    return {AlertKey(row.check_id, row.kind): row.missing_since for row in rows}
 
 
 def save(connection: Connection, changed: Iterable[Alert]) -> None:
@@ -211,6 +221,9 @@ def _row(alert: Alert) -> Row:
         "recovering_since": alert.recovering_since,
         "resolved_at": alert.resolved_at,
         "last_good_at": alert.last_good_at,
+        "recent": alert.recent,
+        "flapping_since": alert.flapping_since,
+        "missing_since": alert.missing_since,
     }
 
 

@@ -13,7 +13,7 @@ from dqmon.store import groups
 from dqmon.store.schema import Choice, Instant, JsonText, SafeText, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, Row
@@ -31,11 +31,11 @@ deliveries = sa.Table(
         comment="the order of sending within one channel and group",
     ),
     sa.Column("id", SafeText, nullable=False, unique=True, comment="random; sent along, so that an uncertain sending can be looked up"),
-    sa.Column("group_id", SafeText, nullable=False, comment="dq_groups.id"),
-    sa.Column("incident_id", SafeText, nullable=False, comment="dq_incidents.id"),
+    sa.Column("group_id", SafeText, nullable=False, comment="dq_groups.id; of a digest: its time and owner"),
+    sa.Column("incident_id", SafeText, nullable=False, comment="dq_incidents.id; empty of a digest"),
     sa.Column("channel", SafeText, nullable=False, comment="its name in the configuration"),
     sa.Column("dedup_key", SafeText, nullable=False, comment="the vendor's key of the message or incident"),
-    sa.Column("kind", Choice(DeliveryKind), nullable=False, comment="trigger, update, repeat, acknowledge, resolve"),
+    sa.Column("kind", Choice(DeliveryKind), nullable=False, comment="trigger, update, repeat, acknowledge, resolve, digest"),
     sa.Column("part", SafeText, nullable=False, comment="the request of several that tell one message: post, edit, reply, event"),
     sa.Column("rank", sa.Integer, nullable=False, comment="0 info .. 3 critical; higher ones are sent first"),
     sa.Column("message", JsonText, nullable=False, comment="what is told, before the channel gives it its form"),
@@ -66,13 +66,20 @@ def add(connection: Connection, new: Iterable[Delivery]) -> None:
     A resolve cancels the messages of its key that were never sent; when none was, itself too. One that was added before
     (same id) is an error.
     """
+    rows: list[dict[str, object]] = []
     for delivery in new:
-        values = {name: getattr(delivery, name) for name in _STORED}
-        message = delivery.message
-        more = {"message": to_json(message), "incident_id": message.incident_id, "rank": message.severity.rank}
-        connection.execute(sa.insert(deliveries).values(values | more))
+        rows.append(_row(delivery))
         if delivery.kind is DeliveryKind.RESOLVE:
+            connection.execute(sa.insert(deliveries), rows)
+            rows.clear()
             _cancel_overtaken(connection, delivery)
+    if rows:
+        connection.execute(sa.insert(deliveries), rows)
+
+
+def is_known(connection: Connection, id_: str) -> bool:
+    """True for the id of a delivery that is there."""
+    return connection.execute(sa.select(deliveries.c.sequence).where(deliveries.c.id == id_)).first() is not None
 
 
 def is_due(connection: Connection, now: datetime, channels: Collection[str]) -> bool:
@@ -101,9 +108,9 @@ def claim(connection: Connection, now: datetime, lease_s: float, token: str, cha
 
 
 def mark_sent(connection: Connection, delivery: Delivery, receipt: Receipt, at: datetime) -> bool:
-    """Keeps that it was sent, and the receipt of the group's first message. False when the lease was lost."""
+    """Keeps that it was sent, and the receipt of the group's first message, or one that adds to that. False when the lease was lost."""
     is_ours = _mark(connection, delivery, state=DeliveryState.SENT, sent_at=at, reason="", lease_until=None)
-    if is_ours and receipt.reference and delivery.parent is None:
+    if is_ours and receipt.reference.items() > (delivery.parent.reference if delivery.parent else {}).items():
         groups.set_receipt(connection, delivery.group_id, receipt)
     return is_ours
 
@@ -161,6 +168,11 @@ def of_incident(connection: Connection, incident_id: str) -> tuple[Delivery, ...
 def of_group(connection: Connection, group_id: str) -> tuple[Delivery, ...]:
     """All deliveries of a group in order; each that was not sent says why."""
     return _select(connection, deliveries.c.group_id == group_id)
+
+
+def of_ids(connection: Connection, ids: Sequence[str]) -> tuple[Delivery, ...]:
+    """Those of these ids that are there, in order."""
+    return _select(connection, deliveries.c.id.in_(ids))
 
 
 def after(connection: Connection, sequence: int) -> tuple[Delivery, ...]:
@@ -239,6 +251,12 @@ def _cancel_overtaken(connection: Connection, delivery: Delivery) -> None:
 def _select(connection: Connection, condition: sa.ColumnElement[bool]) -> tuple[Delivery, ...]:
     rows = connection.execute(sa.select(deliveries).where(condition).order_by(deliveries.c.sequence))
     return tuple(_delivery(row) for row in rows)
+
+
+def _row(delivery: Delivery) -> dict[str, object]:
+    message = delivery.message
+    more = {"message": to_json(message), "incident_id": message.incident_id, "rank": message.severity.rank}
+    return {name: getattr(delivery, name) for name in _STORED} | more
 
 
 def _delivery(row: Row[tuple[object, ...]], parent: Receipt | None = None) -> Delivery:

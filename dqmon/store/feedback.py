@@ -27,6 +27,7 @@ feedback = sa.Table(
     sa.Column("feedback", Choice(Feedback), nullable=False, comment="real, expected or bad_threshold; the newest word counts"),
     sa.Column("said_by", SafeText, nullable=False),
     sa.Column("said_at", Instant, nullable=False),
+    sa.Column("note", SafeText, nullable=False, comment="why, or how it was repaired; empty when nothing was written"),
 )
 
 
@@ -45,8 +46,16 @@ def save(connection: Connection, said: Said) -> None:
 
 def of_incident(connection: Connection, incident_id: str) -> Said | None:
     """What was said of the incident last; None when nothing was."""
-    row = connection.execute(sa.select(feedback).where(feedback.c.incident_id == incident_id)).mappings().first()
-    return None if row is None else Said(**row)
+    return of_incidents(connection, (incident_id,)).get(incident_id)
+
+
+def of_incidents(connection: Connection, incident_ids: Collection[str]) -> dict[str, Said]:
+    """What was said last of each of the incidents, by id; those of which nothing was are left out."""
+    found: dict[str, Said] = {}
+    for part in chunks(sorted(incident_ids)):
+        rows = connection.execute(sa.select(feedback).where(feedback.c.incident_id.in_(part))).mappings()
+        found |= {row["incident_id"]: Said(**row) for row in rows}
+    return found
 
 
 def alerted(connection: Connection, check_ids: Collection[str]) -> Alerted:
@@ -59,13 +68,18 @@ def alerted(connection: Connection, check_ids: Collection[str]) -> Alerted:
     return Alerted(kept, real)
 
 
-def _words(connection: Connection, check_ids: Collection[str]) -> dict[tuple[str, datetime], Feedback]:
-    """By check and slot of firing, what was said of the incident that the alert was in; of several the newest word."""
-    said = sa.select(members.c.check_id, members.c.slot, feedback.c.feedback).join(
+def words(connection: Connection, check_ids: Collection[str]) -> tuple[tuple[str, datetime, Feedback, datetime], ...]:
+    """What was said of the incidents that checks' data alerts were in: check, slot of firing, word, when it was said; oldest first."""
+    said = sa.select(members.c.check_id, members.c.slot, feedback.c.feedback, feedback.c.said_at).join(
         feedback, feedback.c.incident_id == members.c.incident_id
     )
-    found: dict[tuple[str, datetime], Feedback] = {}
+    found: list[tuple[str, datetime, Feedback, datetime]] = []
     for part in chunks(sorted(check_ids)):
         statement = said.where(members.c.kind == AlertKind.DATA, members.c.check_id.in_(part)).order_by(feedback.c.said_at)
-        found |= {(check_id, slot): word for check_id, slot, word in connection.execute(statement)}
-    return found
+        found += [(check_id, slot, word, at) for check_id, slot, word, at in connection.execute(statement)]
+    return tuple(found)
+
+
+def _words(connection: Connection, check_ids: Collection[str]) -> dict[tuple[str, datetime], Feedback]:
+    """By check and slot of firing, what was said of the incident that the alert was in; of several the newest word."""
+    return {(check_id, slot): word for check_id, slot, word, _ in words(connection, check_ids)}

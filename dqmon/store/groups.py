@@ -10,7 +10,7 @@ from dqmon.core.delivery import Receipt
 from dqmon.core.incident import Group
 from dqmon.core.verdict import Severity
 from dqmon.store.schema import Choice, Instant, JsonText, SafeText, TextTuple, metadata
-from dqmon.store.writes import upsert
+from dqmon.store.writes import chunks, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,6 +64,12 @@ def of_incident(connection: Connection, incident_id: str) -> tuple[Group, ...]:
     """All groups, open and resolved, that have told of the incident, oldest first."""
     found = _select(connection, groups.c.incident_ids.cast(sa.Text).contains(incident_id, autoescape=True))
     return tuple(group for group in found if incident_id in group.incident_ids)
+
+
+def hasten(connection: Connection, found: Iterable[Group], now: datetime) -> None:
+    """Whoever speaks for the groups looks at them at once."""
+    for part in chunks([group.id for group in found]):
+        connection.execute(sa.update(groups).where(groups.c.id.in_(part)).values(due_at=now))
 
 
 def set_receipt(connection: Connection, group_id: str, receipt: Receipt) -> None:

@@ -15,7 +15,8 @@ from dqmon.store.schema import Choice, Instant, SafeText, metadata
 from dqmon.store.writes import Row, chunks, upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
@@ -89,14 +90,47 @@ def get(connection: Connection, id_or_prefix: str) -> Incident | None:
     raise UsageError(msg)
 
 
+def by_ids(connection: Connection, ids: Iterable[str]) -> dict[str, Incident]:
+    """The incidents of those ids, by id; those that are not there (any more) are left out."""
+    parts = chunks(sorted(set(ids)))
+    return {incident.id: incident for part in parts for incident in _select(connection, incidents.c.id.in_(part))}
+
+
+def is_there(connection: Connection, incident_id: str) -> bool:
+    """True when there is an incident of exactly that id."""
+    return connection.scalar(sa.select(incidents.c.id).where(incidents.c.id == incident_id)) is not None
+
+
 def listed(connection: Connection, state: IncidentState | None, limit: int) -> tuple[Incident, ...]:
     """The newest incidents in that state (None: any), newest first."""
     return _select(connection, sa.true() if state is None else incidents.c.state == state, limit)
 
 
+def opened_since(connection: Connection, at: datetime) -> tuple[Incident, ...]:
+    """The incidents that were opened at that time or later, oldest first."""
+    return _select(connection, incidents.c.opened_at >= at)[::-1]
+
+
 def of_check(connection: Connection, check_id: str, limit: int = 20) -> tuple[Incident, ...]:
     """The newest incidents that an alert of the check is or was in, newest first."""
     return _select(connection, incidents.c.id.in_(sa.select(members.c.incident_id).where(members.c.check_id == check_id)), limit)
+
+
+def opened_between(connection: Connection, since: datetime, until: datetime, limit: int) -> tuple[Incident, ...]:
+    """The newest incidents that opened in that time, both ends included, newest first."""
+    return _select(connection, incidents.c.opened_at.between(since, until), limit)
+
+
+def ended_with(connection: Connection, check_ids: Collection[str], since: datetime, ids: Collection[str]) -> tuple[Incident, ...]:
+    """The incidents that an alert of the checks was in and that resolved by themselves, after `since` or being one of `ids`."""
+    i = incidents.c
+    is_over = (i.state == IncidentState.RESOLVED) & i.closed_by_hand.is_(None)
+    found: dict[str, Incident] = {}
+    for part in chunks(sorted(check_ids)):
+        theirs = i.id.in_(sa.select(members.c.incident_id).where(members.c.check_id.in_(part)))
+        is_near = (i.resolved_at >= since) | i.id.in_(sorted(ids))
+        found |= {incident.id: incident for incident in _select(connection, is_over & theirs & is_near)}
+    return tuple(found.values())
 
 
 def to_release(connection: Connection) -> tuple[IncidentMember, ...]:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from dqmon.core.histogram import Histogram
 from dqmon.core.history import Point
-from dqmon.core.measurement import FailureKind, segment_key
+from dqmon.core.measurement import ESTIMATED, FailureKind, segment_key
 from dqmon.core.plain import plain
 from dqmon.store import meta
 from dqmon.store.schema import Choice, Instant, SafeText, TextTuple, big_id, metadata, safe_text
@@ -143,21 +143,23 @@ def history(
     Points are current values with since <= described_at < before, the newest POINTS of each series. `alerted` has
     the spans in which each check's data alert fired: a point whose slot lay in one is `is_excluded`, and `is_real` in a real one.
     """
-    found: dict[tuple[str, str], list[tuple[datetime, float, str | None, datetime]]] = defaultdict(list)
+    found: dict[tuple[str, str], list[tuple[datetime, float, str | None, datetime, bool]]] = defaultdict(list)
     for part in chunks(sorted({key.series for key in keys})):
-        for name, segment, at, value, text, slot in connection.execute(_points(part, before, since or _EVER)):
-            found[name, segment].append((at, value, text, slot))
+        for name, segment, at, value, text, slot, way in connection.execute(_points(part, before, since or _EVER)):
+            found[name, segment].append((at, value, text, slot, way is not None and way.startswith(ESTIMATED)))
     spans, real = (alerted.spans, alerted.real) if alerted else ({}, {})
     return {
         key: tuple(
-            Point(at, value, is_inside(slot, spans.get(key.check_id, ())), text, is_inside(slot, real.get(key.check_id, ())))
-            for at, value, text, slot in sorted(found[key.series, key.segment], key=itemgetter(0))
+            Point(at, value, is_inside(slot, spans.get(key.check_id, ())), text, is_inside(slot, real.get(key.check_id, ())), is_estimate)
+            for at, value, text, slot, is_estimate in sorted(found[key.series, key.segment], key=itemgetter(0))
         )
         for key in keys
     }
 
 
-def _points(names: Sequence[str], before: datetime, since: datetime) -> sa.Select[str, str, datetime, float, str | None, datetime]:
+def _points(
+    names: Sequence[str], before: datetime, since: datetime
+) -> sa.Select[str, str, datetime, float, str | None, datetime, str | None]:
     m, older = measurements.c, measurements.alias("older").c
     wanted = sa.values(sa.column("series", SafeText), name="wanted").data([(name,) for name in names]).cte()
     nth = (
@@ -173,7 +175,7 @@ def _points(names: Sequence[str], before: datetime, since: datetime) -> sa.Selec
     # be computed for each row.
     is_recent = m.described_at >= sa.func.coalesce(nth, sa.literal(since, Instant))
     return (
-        sa.select(m.series, m.segment, m.described_at, m.value, m.value_text, m.scheduled_at)
+        sa.select(m.series, m.segment, m.described_at, m.value, m.value_text, m.scheduled_at, m.way)
         .select_from(wanted.join(measurements, (m.series == wanted.c.series) & is_recent))
         .where(m.described_at < before, m.is_current, m.value.is_not(None))
     )

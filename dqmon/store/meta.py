@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ meta = sa.Table(
 
 _DEFAULT_WAREHOUSE = "default_warehouse"
 _REVISION = "revision"
+_PAGE_KEY = "page_key"
 
 
 def get(connection: Connection, key: str) -> str | None:
@@ -44,6 +46,19 @@ def next_revision(connection: Connection) -> int:
 def revision(connection: Connection) -> int:
     """The last commit's number; 0 in a new store."""
     return int(get(connection, _REVISION) or 0)
+
+
+def page_key(connection: Connection) -> str | None:
+    """The secret that seals links to pages and logins; None before `make_page_key`."""
+    return get(connection, _PAGE_KEY)
+
+
+def make_page_key(connection: Connection) -> str:
+    """The same, made once: all processes on one store have one. Whoever reads the store can open every page."""
+    insert_new(connection, meta, [{"key": _PAGE_KEY, "value": secrets.token_hex(32)}])
+    found = get(connection, _PAGE_KEY)
+    assert found is not None  # noqa: S101 - it has just been made
+    return found
 
 
 def default_warehouse(connection: Connection) -> str | None:

@@ -191,6 +191,13 @@ def of_revisions(connection: Connection, after: int, last: int) -> tuple[ResultR
     return _select(connection, (r.revision > after) & (r.revision <= last) & r.is_current, [r.revision, r.id], None)
 
 
+def of_types(connection: Connection, types: Sequence[str], after: int, last: int) -> tuple[ResultRecord, ...]:
+    """As `of_revisions`, of checks of those types alone."""
+    r = results.c
+    found = (r.revision > after) & (r.revision <= last) & r.is_current & r.type.in_(types)
+    return _select(connection, found, [r.revision, r.id], None)
+
+
 def by_id(connection: Connection, result_id: str) -> ResultRecord | None:
     """The result; None when there is none, or no more."""
     return next(iter(_select(connection, results.c.id == result_id, [results.c.id], 1)), None)

@@ -101,6 +101,23 @@ def newest(connection: Connection, table: TableRef) -> Snapshot | None:
     return None if row is None else Snapshot(_columns(row.columns), row.recorded_at, row.accepted_at, row.accepted_by)
 
 
+def changed_since(
+    connection: Connection, places: Collection[tuple[str, str]], since: datetime
+) -> tuple[tuple[str, tuple[Column, ...], Snapshot], ...]:
+    """What the tables (warehouse and dataset) became from `since` on: dataset, columns before, snapshot after; oldest first."""
+    s = schemas.c
+    before: dict[tuple[str, str], tuple[Column, ...]] = {}
+    found = []
+    for part in chunks(sorted({dataset for _, dataset in places})):
+        for row in connection.execute(sa.select(schemas).where(s.dataset.in_(part)).order_by(s.id)):
+            place = (row.warehouse, row.dataset)
+            after = Snapshot(_columns(row.columns), row.recorded_at, row.accepted_at, row.accepted_by)
+            if place in places and place in before and row.recorded_at >= since:
+                found.append((row.dataset, before[place], after))
+            before[place] = after.columns
+    return tuple(sorted(found, key=lambda change: change[2].recorded_at))
+
+
 def _last(
     connection: Connection, tables: Collection[TableRef], which: sa.ColumnElement[bool] | None = None, *order: sa.ColumnElement[Any]
 ) -> dict[TableRef, tuple[Column, ...]]:

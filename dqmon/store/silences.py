@@ -76,6 +76,11 @@ def get(connection: Connection, id_: str) -> Silence | None:
     return next(iter(found), None)
 
 
+def of_incident(connection: Connection, incident_id: str) -> tuple[Silence, ...]:
+    """The snoozes of an incident, over or not, oldest first."""
+    return _select(connection, silences.c.incident_id == incident_id)
+
+
 def expire(connection: Connection, id_: str, by: str, at: datetime) -> None:
     """Ends the silence at `at`; one that has not begun then never does."""
     number = int(id_.removeprefix(PREFIX))

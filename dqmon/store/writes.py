@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-_WRITER = 0x64716D6F6F  # any number that nothing else in the database locks
+_WRITER, _TELLER = 0x64716D6F6F, 0x64716D6F70  # any numbers that nothing else in the database locks
 Row = dict[str, Any]
 Item = TypeVar("Item")
 
@@ -61,3 +61,12 @@ def one_writer(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER)))
+
+
+def one_teller(connection: Connection) -> None:
+    """Until the transaction ends, no other transaction passes this: of step 2, and of what people do to incidents and silences.
+
+    Call it first of all, so that what is read then is still so when it is written. SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TELLER)))

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from dqmon.core.capabilities import Capabilities, Said
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
+from dqmon.core.past_rows import PastRows
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import ConnectFailed, TableMissing, WarehouseBusy, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
@@ -29,6 +30,8 @@ from dqmon.warehouses.base.stamps import files_proof
 from dqmon.warehouses.base.writer import Place, SqlWriter
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -128,6 +131,13 @@ class DuckdbSession(SqlSession):
             self._constraints = tables(self._asked(CONSTRAINTS, {}))
         return self._constraints.get(self._key(table), NOTHING_KNOWN) if table.catalog is None else NOTHING_KNOWN
 
+    def past_rows(self, table: TableRef, since: datetime) -> PastRows:
+        """Of a lake table of `files:` by its log."""
+        if table not in self._files:
+            return super().past_rows(table, since)
+        with self._in_words(self.timeout_s):
+            return self._files.past_rows(table, since)
+
     def _asked(self, sql: str, values: dict[str, Any]) -> Sequence[Any]:
         return self._rows(sa.text(sql), values, self.timeout_s)
 
@@ -190,16 +200,21 @@ class Duckdb(SqlWarehouse):
         return Path(self.options.path) if self.options.path else None
 
     def _opened(self) -> Any:
-        """The driver's connection. The dialect would open a second database in memory, for 20 ms, to ask for the names of settings."""
-        import duckdb
+        """As the dialect makes it, which would open a second database in memory, for 20 ms, to ask for the names of settings."""
         from duckdb_engine import ConnectionWrapper
+
+        return ConnectionWrapper(self._connected())
+
+    def _connected(self) -> Any:
+        """The driver's connection."""
+        import duckdb
 
         config: Any = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
         path, is_file = self.options.path or ":memory:", self.options.path is not None
         until = monotonic() + self.options.connect_timeout
         while True:
             try:
-                return ConnectionWrapper(duckdb.connect(path, read_only=is_file, config=config))
+                return duckdb.connect(path, read_only=is_file, config=config)
             except duckdb.IOException as e:
                 # SQLite's driver waits for a writer by itself; DuckDB's does not.
                 if "Could not set lock" not in str(e) or monotonic() > until:
@@ -244,7 +259,7 @@ class Duckdb(SqlWarehouse):
         driver: Any = connection
         tables = self.options.tables.values() if self.options.files else ()
         with self._configuring:
-            if driver.execute("select current_setting('lock_configuration')").fetchone() == (False,):
+            if driver.execute("select current_setting('lock_configuration')").fetchall() == [(False,)]:
                 if needs_store(tables):
                     driver.register_filesystem(self.store.sealed)
                 for statement in locks(tables):

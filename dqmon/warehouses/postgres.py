@@ -71,6 +71,7 @@ class PostgresOptions(WarehouseOptions):
 class PostgresSession(SqlSession):
     """One connection of the pool."""
 
+    no_past_rows = "PostgreSQL counts inserted and deleted rows without their times (pg_stat_user_tables)"
     tables_sql = (
         "select n.nspname, c.relname, c.relkind in ('v', 'm') from pg_catalog.pg_class c "
         "join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'v', 'm', 'f', 'p') "

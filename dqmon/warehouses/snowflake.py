@@ -48,9 +48,9 @@ class Snowflake(SqlWarehouse):
     Regular expressions are Snowflake's, POSIX extended ones without look-around and `(?:…)`.
 
     Statements were compiled by the real dialect and run by the real connector against a stand-in. What the stand-in lacks was
-    compiled, not run: cancels on the server, `SYSTEM$LAST_CHANGE_COMMIT_TIME`, COPY_HISTORY, QUERY_ATTRIBUTION_HISTORY, collations,
-    and the 17 digits of a double that comparing rows of floats with another engine needs. A column of DECFLOAT counts as of no kind,
-    so that no number is compared with it.
+    compiled, not run: cancels on the server, `SYSTEM$LAST_CHANGE_COMMIT_TIME`, COPY_HISTORY, QUERY_ATTRIBUTION_HISTORY,
+    TABLE_DML_HISTORY, collations, and the 17 digits of a double that comparing rows of floats with another engine needs. A column
+    of DECFLOAT counts as of no kind, so that no number is compared with it.
     """
 
     type: ClassVar[str] = "snowflake"

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from dqmon.errors import StoreError
 from dqmon.telemetry import Log
-from dqmon.web import lineage, ping, probes
+from dqmon.web import incident, lineage, pagerduty, picture, ping, probes
 from dqmon.web.access import Limiter
 from dqmon.web.gate import Gate
 from dqmon.web.refusal import Refused, answer
@@ -34,6 +34,12 @@ def application(current: Current, limiter: Limiter) -> ASGIApp:
         Route("/api/v1/ping/{source}/{pipeline:path}", ping.ping, methods=["POST"]),
         Route("/api/v1/lineage", lineage.event, methods=["POST"]),
         Route("/api/v1/lineage/batch", lineage.batch, methods=["POST"]),
+        Route("/incidents/{incident}", incident.show, methods=["GET"]),
+        Route("/incidents/{incident}", incident.act, methods=["POST"]),
+        Route("/incidents/{incident}/chart.png", picture.picture, methods=["GET"]),
+        Route("/login", incident.login, methods=["POST"]),
+        Route("/page.css", incident.style, methods=["GET"]),
+        Route("/api/v1/pagerduty/{channel}", pagerduty.webhook, methods=["POST"]),
         Route("/livez", probes.livez, methods=["GET"]),
         Route("/readyz", probes.readyz, methods=["GET"]),
     ]

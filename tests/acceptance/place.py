@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import warm_program
+
 PACKAGE = Path(__file__).parents[2]
 
 
@@ -42,7 +44,7 @@ class Done:
 
 
 class Place:
-    """A project folder; `dqmon` runs `python -m dqmon` in it and fails when a traceback is printed."""
+    """A project folder; `dqmon` runs the program in it, in a process of its own, and fails when a traceback is printed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -58,14 +60,20 @@ class Place:
                 connection.execute(statement)
 
     def start(self, *words: str, paths: Sequence[str] = (), **options: Any) -> subprocess.Popen[str]:
-        """Starts a command; `paths` stand before all others on its PYTHONPATH."""
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, str(PACKAGE)]), "USER": "tester", "LOGNAME": "tester"}
+        """Starts `python -m dqmon`; `paths` stand before all others on its PYTHONPATH."""
+        environment = {**_environment(), "PYTHONPATH": os.pathsep.join([*paths, str(PACKAGE)])}
         command = [sys.executable, "-m", "dqmon", *words]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         return subprocess.Popen(command, cwd=self.root, env=environment, text=True, **streams)
 
-    def dqmon(self, *words: str) -> Done:
-        return ended(self.start(*words))
+    def dqmon(self, *words: str, **variables: str) -> Done:
+        """How a command ended, which found `variables` in its environment."""
+        done = warm_program.run(words, self.root, _environment() | variables)
+        return _without_traceback(Done(done.returncode, done.stdout, done.stderr))
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "USER": "tester", "LOGNAME": "tester"}
 
 
 def ended(process: subprocess.Popen[str]) -> Done:
@@ -74,8 +82,12 @@ def ended(process: subprocess.Popen[str]) -> Done:
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert "Traceback" not in err, f"found a traceback, expected one clear message:\n{err}"
-    return Done(process.returncode, out, err)
+    return _without_traceback(Done(process.returncode, out, err))
+
+
+def _without_traceback(done: Done) -> Done:
+    assert "Traceback" not in done.err, f"found a traceback, expected one clear message:\n{done.err}"
+    return done
 
 
 def wait_for(reached: Callable[[], Any], what: str, timeout_s: float = 15, log: Callable[[], str] = str) -> Any:

@@ -183,3 +183,27 @@ def test_a_retry_a_channel_that_has_gone_and_the_end_are_said(place: Place, vend
     place.write("config/dqmon.yaml", text)
     place.dqmon("check")
     place.dqmon("why-not", name, "--channel", "oncall").expect(0, "resolved", "last resolve ")
+
+
+def test_what_was_refused_is_shown_and_sent_again(place: Place, vendors: Vendors) -> None:
+    text = (place.root / "config/dqmon.yaml").read_text()
+    hook = f"{{type: webhook, secret: a-secret-of-16-characters, base_url: '{vendors.slack_url}', allow_private_addresses: true, url: 'https://log.example.com/hook/1'}}"
+    text = re.sub(r"  log: .*", f"  log: {hook}", text).replace("verify:", "fallback: log, verify:")
+    place.write("config/dqmon.yaml", text)
+    vendors.script("pagerduty", *[Fault(status=400, body='{"errors": ["no such key"]}')] * 2)
+    place.dqmon("check").expect(4)
+    (told,) = vendors.hooks.taken
+    assert told["body"]["incident"]["changes"][0].startswith("oncall refused it: HTTP 400")
+    place.dqmon("why-not", incident(place), "--channel", "oncall").expect(0, "log told in its place")
+    shown = (
+        place.dqmon("alert", "deliveries")
+        .expect(0, "takes nothing since ", "Given up; `dqmon alert retry ID`", "no such key")
+        .out.splitlines()
+    )
+    (dead,) = (line.split()[0] for line in shown if incident(place) in line)
+    place.dqmon("alert", "retry", dead).expect(4, "1 given up")
+    place.dqmon("alert", "retry", "oncall").expect(0, f"{dead}  oncall  trigger of incident ", ": tried again")
+    assert [one["state"] for one in vendors.pagerduty.state()["incidents"]] == ["triggered"]
+    place.dqmon("alert", "retry", "oncall").expect(2, "no message that was given up")
+    assert "takes nothing" not in place.dqmon("alert", "deliveries").expect(0).out
+    place.dqmon("alert", "preview", BAD, "--to", "log", "--send-test").expect(0, "log  trigger sent: ", "; resolve sent: ")

@@ -360,7 +360,7 @@ def test_a_locked_duckdb_file_is_an_error_that_names_who_holds_it(shop: Place) -
     path = shop.root / "data/other.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("create table t as select 1 as x")
-    two_warehouses(shop, "type: duckdb, path: data/other.duckdb")
+    two_warehouses(shop, "type: duckdb, path: data/other.duckdb, connect_timeout: 1s")
     with held(f"import duckdb\nc = duckdb.connect({str(path)!r})") as other:
         found = shop.dqmon("check", "--format", "json").expect(3).results()
     assert found["main.orders.row_count"]["verdict"] == "pass"

@@ -1,4 +1,4 @@
-"""The commands as a user runs them: a subprocess, a project on disk, a real warehouse and a real store."""
+"""The commands as a user runs them: a process, a project on disk, a real warehouse and a real store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm_program
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """\
@@ -63,10 +64,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def dqmon(project: Path) -> Dqmon:
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "USER": "tester", "LOGNAME": "tester", **variables}
-        done = subprocess.run(
-            [sys.executable, "-m", "dqmon", *words], cwd=project, env=env, capture_output=True, text=True, check=False, timeout=60
-        )
+        done = warm_program.run(words, project, {**os.environ, "USER": "tester", "LOGNAME": "tester", **variables})
         assert "Traceback" not in done.stderr, done.stderr
         return done
 

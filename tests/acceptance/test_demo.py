@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm_program
 
 ROOT = Path(__file__).parents[2]
 DEP_TIME = "main.flights.completeness.dep_time"
@@ -118,17 +119,11 @@ def test_the_planes_that_do_not_exist_are_one_incident(demo: Demo) -> None:
 
 
 def test_plain_check_afterwards_says_that_the_data_are_old_and_explain_works(demo: Demo) -> None:
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-    def dqmon(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "dqmon", *words]
-        return subprocess.run(command, cwd=demo.folder, env=env, capture_output=True, text=True, check=False, timeout=60)
-
-    explained = dqmon("explain", DEP_TIME, "--at", "2013-02-10T14:00Z")
+    explained = warm_program.run(("explain", DEP_TIME, "--at", "2013-02-10T14:00Z"), demo.folder, os.environ)
     assert explained.returncode == 0, explained.stderr
     assert "57.5 %" in explained.stdout
     assert "oncall" in explained.stdout
-    checked = dqmon("check", "--no-alerts")
+    checked = warm_program.run(("check", "--no-alerts"), demo.folder, os.environ)
     assert checked.returncode == 1, checked.stdout + checked.stderr
     assert "the newest data is of 2013" in checked.stderr
 
@@ -143,9 +138,6 @@ def test_with_one_day_repaired_the_same_demo_finds_one_bad_day(tmp_path: Path) -
 def test_before_the_demo_check_says_what_is_missing_and_what_to_type(tmp_path: Path) -> None:
     for name in ("config", "checks"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    done = subprocess.run(
-        [sys.executable, "-m", "dqmon", "check"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        check=False, timeout=60,
-    )  # fmt: skip
+    done = warm_program.run(("check",), tmp_path, os.environ)
     assert done.returncode == 3
     assert "data/warehouse.duckdb is missing; type: dqmon demo" in done.stderr

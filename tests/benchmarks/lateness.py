@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +36,10 @@ from dqmon.store.slots import slots  # noqa: E402 - as above
 
 TABLES = 1_000
 WARM_UP_S = 10.0
+IDLE_S = 3.0
+"""After so long a daemon that has nothing to do has all the memory that it will have."""
+COMMIT_S = 3.0
+"""By then the last slots of the window have run and are committed."""
 CONFIG = """version: 1
 instance: load
 store: {{url: "{store}"}}
@@ -138,54 +144,67 @@ class Daemon:
         self.database.close()
 
 
-def idle_mb(folder: Path) -> float:
-    """The memory of a daemon with ten checks that are due hardly ever."""
+@contextmanager
+def idle(folder: Path) -> Iterator[Daemon]:
+    """A daemon with ten checks that are due hardly ever."""
     daemon = Daemon(folder, f"sqlite:///{folder}/store.db", 1)
     try:
         daemon.wait_for_slots(10)
-        time.sleep(3)
-        found = daemon.rss_mb()
+        yield daemon
         daemon.stop()
     finally:
         daemon.end()
-    return found
 
 
 def measure(folder: Path, store: str, seconds: float, tables: int = TABLES) -> Figures:
     """Runs the load and reads the figures from the store and the daemon's own log."""
-    idle = idle_mb(folder / "idle")
     daemon = Daemon(folder / "load", store, tables)
     try:
-        daemon.wait_for_slots(10 * tables)
-        time.sleep(WARM_UP_S)
+        with idle(folder / "idle") as other:
+            daemon.wait_for_slots(10 * tables)
+            time.sleep(IDLE_S)
+            idle_mb = other.rss_mb()
+        time.sleep(WARM_UP_S - IDLE_S)
         begun, cpu, waited, peak = datetime.now(UTC), daemon.cpu_s(), daemon.cpu_wait_s(), 0.0
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             peak = max(peak, daemon.rss_mb())
             time.sleep(0.5)
         ended, cpu, waited = datetime.now(UTC), daemon.cpu_s() - cpu, daemon.cpu_wait_s() - waited
-        time.sleep(3)  # the last slots of the window are run and committed
+        until = time.monotonic() + COMMIT_S
+        while len(lateness(daemon.database, begun, ended)) < due(daemon.database, begun, ended) and time.monotonic() < until:
+            time.sleep(0.2)
         seconds = (ended - begun).total_seconds()
-        logged = {**daemon.stop(), "process": cpu / seconds, "wait": waited / seconds, "idle_mb": idle, "peak_mb": peak}
+        logged = {**daemon.stop(), "process": cpu / seconds, "wait": waited / seconds, "idle_mb": idle_mb, "peak_mb": peak}
         return figures(daemon.database, begun, ended, logged)
     finally:
         daemon.end()
 
 
-def figures(database: Database, begun: datetime, ended: datetime, logged: dict[str, float]) -> Figures:
-    """The lateness of the slots in (begun, ended] from the store, beside what was logged and sampled."""
+def lateness(database: Database, begun: datetime, ended: datetime) -> list[float]:
+    """Of the results of the slots in (begun, ended], in seconds, ascending."""
     with database.read() as c:
         rows = c.execute(sa.select(results.c.lateness_s).where(results.c.scheduled_at > begun, results.c.scheduled_at <= ended))
-        late = sorted(float(row[0]) for row in rows)
+        return sorted(float(row[0]) for row in rows)
+
+
+def due(database: Database, begun: datetime, ended: datetime) -> int:
+    """How many slots there are in (begun, ended]."""
+    with database.read() as c:
         names = c.execute(sa.select(slots.c.check_id, slots.c.last_slot_at)).all()
     period = timedelta(seconds=60)
-    due = sum((ended - first) // period - (begun - first) // period for _, first in names if first)
+    return sum((ended - first) // period - (begun - first) // period for _, first in names if first)
+
+
+def figures(database: Database, begun: datetime, ended: datetime, logged: dict[str, float]) -> Figures:
+    """The lateness of the slots in (begun, ended] from the store, beside what was logged and sampled."""
+    late = lateness(database, begun, ended)
     if not late:
         raise RuntimeError("no check of the window has a result")
     return Figures(
         database.url.get_backend_name(),
         (ended - begun).total_seconds(),
-        due,
+        due(database, begun, ended),
         len(late),
         late[len(late) // 2],
         late[int(len(late) * 0.99)],

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dqmon.checks.base.due_days import DAY_NAMES
 from dqmon.checks.base.habit import Arrival, Habit
+from dqmon.core.due_days import DAY_NAMES
 from dqmon.core.verdict import Verdict
 
 ZONE = "Europe/Berlin"

@@ -52,6 +52,7 @@ class Reference:
 
     def __init__(self):
         self.bad_days, self.bad, self.good, self.first, self.is_open, self.cost = {}, [], [], None, False, None
+        self.past, self.flaps = [], False
 
     def run(self, slot, asked, found, hold, recover):
         if not found or set(found.values()) == {Verdict.ERROR}:
@@ -68,22 +69,47 @@ class Reference:
         days |= {day: v for day, v in judged.items() if v is not Verdict.PASS}
         before, self.bad_days = self.bad_days, days
         cost = (Severity.CRITICAL if Verdict.FAIL in days.values() else Severity.WARNING) if days else None
+        self.past = [*self.past, bool(days)]
+        is_held = not is_steady(self.past) if self.flaps else is_unsteady(self.past)
         if not days:
             self.good = [*self.good, slot] if self.is_open else []
-            if self.is_open and not enough(self.good, recover):
-                return None
+            if self.is_open and (is_held or not enough(self.good, recover)):
+                return self.begin() if is_held else None
             said, self.is_open, self.bad, self.good = ("resolved" if self.is_open else None), False, [], []
+            self.past, self.flaps = [] if self.flaps else self.past, False
             return said
         was_calming, self.good = bool(self.good), []
         self.bad = [slot] if was_calming else [*self.bad, slot]
         self.first = slot if len(self.bad) == 1 and not self.is_open else self.first
         cost, self.cost = self.cost, cost
+        if self.flaps and is_held:
+            is_worse = self.cost.rank > cost.rank
+            self.cost = self.cost if is_worse else cost
+            return "changed" if is_worse else None
+        if self.flaps:
+            self.past, self.flaps = [True] * 10, False
+            return "changed"
         if self.is_open:
-            return "changed" if was_calming or cost != self.cost or before != days else None
+            said = "changed" if was_calming or cost != self.cost or before != days else None
+            return self.begin() if is_held else said
         if enough(self.bad, hold):
-            self.is_open = True
+            self.is_open, self.flaps = True, is_held
             return "fired"
         return None
+
+    def begin(self):
+        """Says that it flaps, the first time."""
+        said, self.flaps = (None if self.flaps else "changed"), True
+        return said
+
+
+def is_unsteady(past):
+    seen = [False] * 20 + past
+    return sum(seen[-n] != seen[-n - 1] for n in range(1, 20)) > 5
+
+
+def is_steady(past):
+    return len(past) >= 10 and (all(past[-10:]) or not any(past[-10:]))
 
 
 def enough(slots, hold):
@@ -105,7 +131,7 @@ def check_state(alert, reference):
 
 def compare(raw: bytes) -> None:
     alert, reference, told = Alert(AlertKey(CHECK.id, AlertKind.DATA)), Reference(), []
-    error_alert, errors_in_a_row = Alert(AlertKey(CHECK.id, AlertKind.ERROR)), 0
+    error_alert, errors = Alert(AlertKey(CHECK.id, AlertKind.ERROR)), Reference()
     for slot, asked, found, hold, recover in decode(raw):
         results = [result(day, verdict, slot) for day, verdict in found.items()]
         before = alert
@@ -120,9 +146,10 @@ def compare(raw: bytes) -> None:
             assert alert is before, "a run that could not measure anything changed the data alert"
         told += [event.kind.value for event in events]
         if results:
-            errors_in_a_row = errors_in_a_row + 1 if Verdict.ERROR in found.values() else 0
+            is_error = Verdict.ERROR in found.values()
+            errors.run(slot, DAYS[:1], {DAYS[0]: Verdict.FAIL if is_error else Verdict.PASS}, Hold(2), Hold(1))
             error_alert, _ = transition(error_alert, fold_errors(results), AlertPolicy(Hold(2), Hold(1)), slot, slot)
-            assert error_alert.is_open is (errors_in_a_row >= 2)
+            assert error_alert.is_open is errors.is_open
     ends = [kind for kind in told if kind != "changed"]
     assert ends == ["fired", "resolved"] * (len(ends) // 2) + ["fired"] * (len(ends) % 2), f"two FIRED without a RESOLVED between: {told}"
 

@@ -56,7 +56,7 @@ def test_a_failure_is_unknown_and_not_repeated_even_when_the_url_asks_for_it(ven
     caplog.set_level(logging.DEBUG)
     vendors.script("hooks", fault)
     with pytest.raises(OutcomeUnknown) as raised:
-        send(make(vendors, url=vendors.slack_url.replace("http", "json") + f"/hook/{SECRET}{more}"))
+        send(make(vendors, url=vendors.slack_url.replace("http", "json") + f"/hook/{SECRET}{more}", timeout="1s"))
     assert len(vendors.requests) == 1
     assert SECRET not in str(raised.value) + "".join(r.getMessage() for r in caplog.records if r.name.startswith(("dqmon", "apprise")))
 

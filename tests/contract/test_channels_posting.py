@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fake_vendors import Fault, Vendors
-from sample_messages import AT, delivery, facts, message
+from sample_messages import AT, KINDS, delivery, facts, message
 
 from dqmon.core.message import DeliveryKind
 from dqmon.core.verdict import Severity
@@ -22,7 +22,6 @@ from dqmon.notify.teams import Teams, TeamsOptions
 from dqmon.notify.webhook import Webhook, WebhookOptions, signature_headers
 
 SECRET = "a-secret-to-sign-with"
-KINDS = list(DeliveryKind)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import store_rows
 from fake_vendors import Fault, Vendors
-from sample_messages import AT, delivery, facts, group, message
+from sample_messages import AT, KINDS, delivery, facts, group, message
 
 from dqmon.core.delivery import DeliveryState, Receipt
 from dqmon.core.message import DeliveryKind
@@ -18,19 +19,10 @@ from dqmon.errors import OutcomeUnknown, Permanent, StoreError, Transient
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions
 from dqmon.notify.slack import Slack, SlackOptions
 from dqmon.store import deliveries, groups
-from dqmon.store.database import Database
 
 LEASE_S = 60.0
 TRIGGER, UPDATE, RESOLVE = DeliveryKind.TRIGGER, DeliveryKind.UPDATE, DeliveryKind.RESOLVE
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request, tmp_path):
-    url = f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else request.getfixturevalue("postgres_database")
-    found = Database(url)
-    found.prepare()
-    yield found
-    found.close()
+database, postgres_store = store_rows.database, store_rows.postgres_store
 
 
 def row(key, kind=TRIGGER, group_id="g1", channel="oncall", **changes):
@@ -372,7 +364,7 @@ def tell(database, channels, kind):
 
 def test_an_incident_from_its_trigger_to_its_end_in_slack_and_pagerduty(database, vendors):
     channels = real_channels(vendors)
-    for kind in DeliveryKind:
+    for kind in KINDS:
         tell(database, channels, kind)
         deliver_once(database, channels, lambda: AT, "me")
     assert [incident.state for incident in vendors.pagerduty.incidents] == ["resolved"]

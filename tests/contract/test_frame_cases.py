@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
-from test_check_cases import cases
+from test_check_cases import CASES as OF_TABLES
 
 from dqmon.core.check import Check, DatasetCheck, SourceLine
 from dqmon.core.registry import Registry
@@ -48,7 +48,7 @@ def needs_nan(case: dict[str, Any]) -> bool:
 
 CASES = [
     pytest.param(case, library, id=f"{case['type']}: {case['name']}, {library}")
-    for case in cases()
+    for case in OF_TABLES
     if judges_rows(case["type"])
     for library in LIBRARIES
     if library != "pandas, objects" or not needs_nan(case)

@@ -95,7 +95,9 @@ def test_a_file_is_sent_again_only_once_it_has_changed():
         tagged = DATED | {"ETag": '"1"'}
         for key, name in FILES.items():
             whole = Said(200, recorded(name), tagged)
-            server.add(f"/shelf/t/{key}", lambda request, whole=whole: Said(304) if request.headers.get("If-None-Match") == '"1"' else whole)
+            server.add(
+                f"/shelf/t/{key}", lambda request, whole=whole: Said(304) if request.headers.get("If-None-Match") == '"1"' else whole
+            )
         found = in_s3(server.url, "s3://shelf/t")
         first = found.loads(SINCE, NOW)
         assert len(first) == 9

@@ -137,6 +137,27 @@ def test_a_page_with_several_anchors_is_asked_once_and_told_at_each_line(tmp_pat
     assert wiki.asked == {"HEAD /404": 1}
 
 
+def test_the_links_in_a_markdown_runbook_are_asked_too(tmp_path: Path, wiki: Wiki) -> None:
+    """Those of the section that is meant; each page once, whoever links to it; what the policy forbids is never asked."""
+    (tmp_path / "late.md").write_text(
+        f"# Late\n1. [a]({wiki.url}/404#x) and [b]({wiki.url}/200)\n2. [c](other.md) <https://127.0.0.1:9/x>\n# Other\n[d]({wiki.url}/410)\n"
+    )
+    (tmp_path / "main.t.md").write_text(f"1. [e]({wiki.url}/404)\n")
+    entries = "".join(
+        f"  - {{dataset: {name}, runbook: '{book}', checks: [schema_drift]}}\n"
+        for name, book in (("s", "late.md#late"), ("t", "{dataset}.md"))
+    )
+    found = broken_links(project(tmp_path, f"datasets:\n{entries}"), Outgoing(10, str(wiki.ca_file), allow_private=True))
+    assert [str(problem) for problem in found if "127.0.0.1:9" not in str(problem)] == [
+        f"checks/wiki.yaml:3: the link {wiki.url}/404 of the runbook late.md#late is broken: HTTP 404",
+        f"checks/wiki.yaml:4: the link {wiki.url}/404 of the runbook main.t.md is broken: HTTP 404",
+    ]
+    assert wiki.asked == {"HEAD /404": 1, "HEAD /200": 1}
+    guarded = broken_links(project(tmp_path, f"datasets:\n{entries}"), Outgoing(10, str(wiki.ca_file)))
+    assert any("127.0.0.1:9" in str(problem) and "private" in str(problem) for problem in guarded), guarded
+    assert wiki.asked == {"HEAD /404": 1, "HEAD /200": 1}, "a private address is asked only when that is allowed"
+
+
 def test_anchors_that_one_line_fills_in_are_told_once(tmp_path: Path, wiki: Wiki) -> None:
     checks = f"""\
 defaults: {{runbook: "{wiki.url}/404#{{check}}"}}

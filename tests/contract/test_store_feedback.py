@@ -11,13 +11,14 @@ from store_rows import DAY, HOUR, ORDERS, Rows, T, measurement
 from dqmon.core.alert import AlertEvent, AlertKey, AlertKind, EventKind
 from dqmon.core.feedback import Feedback, Said
 from dqmon.core.incident import Incident, IncidentMember, IncidentState
-from dqmon.core.measurement import MetricRequest
+from dqmon.core.measurement import Failure, FailureKind, MetricRequest
 from dqmon.core.verdict import Severity
-from dqmon.store import alerts, feedback, incidents, measurements
+from dqmon.store import alerts, feedback, incidents, measurements, remembered, results
 from dqmon.store.database import Database
 
 database, postgres_store = store_rows.database, store_rows.postgres_store
 
+MINUTE = timedelta(minutes=1)
 DATA = AlertKey("check", AlertKind.DATA)
 ERROR = AlertKey("check", AlertKind.ERROR)
 
@@ -86,3 +87,41 @@ def test_feedback_outlives_the_second_step_and_goes_with_its_incident(database: 
     with database.write() as connection:
         connection.execute(incidents.incidents.delete().where(incidents.incidents.c.id == "a"))
         assert feedback.of_incident(connection, "a") is None
+
+
+def test_a_replay_reads_each_run_with_its_values_and_what_was_said_of_it(database: Database) -> None:
+    fill(database)
+    say(database, "a", Feedback.REAL)
+    say(database, "b", Feedback.EXPECTED, HOUR)
+    lost = Failure(FailureKind.TIMEOUT, "too slow")
+    with database.write() as connection:
+        measurements.add(connection, "r8", [measurement(None, failure=lost)], scheduled_at=T + 8 * HOUR)
+        measurements.add(connection, "odd", [measurement(99)], scheduled_at=T + 9 * HOUR, is_ad_hoc=True)
+        for hour in (8, 4, 0):
+            results.add(connection, [store_rows.result(T + hour * HOUR, check_id="check", run_id=f"r{hour}")], T + hour * HOUR + MINUTE)
+        results.add(connection, [store_rows.result(T + 9 * HOUR, check_id="check", run_id="odd", is_ad_hoc=True)], T + DAY)
+    name = measurements.series(MetricRequest(ORDERS, Rows()))
+    since = T + 4 * HOUR
+    with database.read() as connection:
+        kept = remembered.values(connection, [name, "another"], since)
+        runs = remembered.runs(connection, ["check", "another"], since)
+        first = remembered.first_slots(connection, ["check", "another"])
+        records = remembered.records(connection, "check", since)
+        words = feedback.words(connection, ["check"])
+    assert [(one.run_id, one.number, one.failure) for one in kept.pop(name)] == [
+        *((f"r{n}", n, None) for n in range(4, 8)),
+        ("r8", None, lost),
+    ]
+    assert kept == {}
+    assert {check: [(run.run_id, run.slot, run.at) for run in found] for check, found in runs.items()} == {
+        "check": [(f"r{hour}", T + hour * HOUR, T + hour * HOUR + MINUTE) for hour in (4, 8)]
+    }
+    assert first == {"check": T}
+    assert {run: [record.scheduled_at for record in found] for run, found in records.items()} == {"r4": [since], "r8": [T + 8 * HOUR]}
+    assert words == (
+        ("check", T + HOUR, Feedback.REAL, T + DAY),
+        ("check", T + 5 * HOUR, Feedback.EXPECTED, T + DAY + HOUR),
+    )
+    with database.read() as connection:
+        assert [one.id for one in incidents.opened_since(connection, T + 2 * HOUR)] == ["b"]
+        assert [one.id for one in incidents.opened_since(connection, T)] == ["a", "c", "b"]

@@ -62,7 +62,17 @@ def test_age_is_counted_from_the_newest_of_the_series_not_from_now(database: Dat
     kept = list(range(70, 101, 5))
     assert days_left(database) == (kept, kept, kept)
     assert counts == {"dq_measurements": 14, "dq_results": 14, "dq_runs": 14} | dict.fromkeys(
-        ("dq_alert_events", "dq_deliveries", "dq_groups", "dq_incidents", "dq_silences", "dq_statements", "dq_backlog_samples"), 0
+        (
+            "dq_alert_events",
+            "dq_deliveries",
+            "dq_groups",
+            "dq_incidents",
+            "dq_silences",
+            "dq_statements",
+            "dq_backlog_samples",
+            "dq_stand_ins",
+        ),
+        0,
     )
     assert sum(purge(database, NOW, POLICY, BASELINE).values()) == 0, "once more finds nothing"
 

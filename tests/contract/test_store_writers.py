@@ -13,12 +13,14 @@ import store_rows
 from store_rows import DAY, HOUR, ORDERS, Rows, T, measurement, result
 
 from dqmon.core.alert import AlertEvent, AlertKey, AlertKind, EventKind
+from dqmon.core.incident import Incident, IncidentState
 from dqmon.core.measurement import Measurement, MetricRequest, Partition
 from dqmon.core.result import ResultRecord
 from dqmon.core.verdict import Severity
 from dqmon.errors import StoreError
-from dqmon.store import alerts, measurements, meta, results
+from dqmon.store import alerts, incidents, measurements, meta, results
 from dqmon.store.database import Database
+from dqmon.store.writes import one_teller
 
 database, postgres_store = store_rows.database, store_rows.postgres_store
 
@@ -97,6 +99,22 @@ def test_of_two_runs_of_one_slot_one_is_recorded(database: Database) -> None:
 
     in_threads(*[race] * 4)
     assert sum(added) == 5
+
+
+def test_of_step_2_and_people_at_one_incident_none_overwrites_the_other(database: Database) -> None:
+    with database.write() as connection:
+        incidents.save(connection, (Incident("i1", IncidentState.OPEN, KEY, Severity.ERROR, T, acknowledged_by=""),))
+
+    def sign(who: str) -> None:
+        for _ in range(5):
+            with database.write() as connection:
+                one_teller(connection)
+                found = incidents.by_ids(connection, ("i1",))["i1"]
+                incidents.save(connection, (replace(found, acknowledged_by=f"{found.acknowledged_by}{who}"),))
+
+    in_threads(*(lambda who=who: sign(who) for who in "abcd"))
+    with database.read() as connection:
+        assert sorted(incidents.by_ids(connection, ("i1",))["i1"].acknowledged_by or "") == sorted("abcd" * 5)
 
 
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:

@@ -34,6 +34,7 @@ class FakePagerDuty:
         self.incidents: list[Incident] = []
         self.dropped: list[dict] = []
         self.events: list[dict] = []
+        self.changes: list[dict] = []
 
     def enqueue(self, raw: bytes):
         """(status, JSON answer) of POST /v2/enqueue."""
@@ -51,6 +52,23 @@ class FakePagerDuty:
         if problems:
             return 400, _invalid("Event object is invalid", problems)
         return 202, {"status": "success", "message": "Event processed", "dedup_key": self._apply(event)}
+
+    def change(self, raw: bytes):
+        """(status, JSON answer) of POST /v2/change/enqueue (docs/events-API-v2/03-Send-Change-Events.md)."""
+        event = json.loads(raw)
+        payload = event.get("payload") if isinstance(event.get("payload"), dict) else {}
+        problems = [*_key_problems(event), *_context_problems(event)]
+        summary = payload.get("summary")
+        if not isinstance(summary, str) or not 0 < len(summary) <= SUMMARY_LIMIT:
+            problems.append("'payload.summary' is missing or too long")
+        if not re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", str(payload.get("timestamp"))):
+            problems.append("'payload.timestamp' is invalid (must be ISO 8601)")
+        if not isinstance(payload.get("custom_details", {}), dict) or event.keys() - {"routing_key", "payload", "links", "images"}:
+            problems.append("the event has fields that no change event has")
+        if problems:
+            return 400, _invalid("Change event object is invalid", problems)
+        self.changes.append({name: value for name, value in event.items() if name != "routing_key"})
+        return 202, {"status": "success", "message": "Change event processed"}
 
     def _apply(self, event):
         key = event.get("dedup_key") or uuid.uuid4().hex
@@ -75,12 +93,16 @@ def _invalid(message, errors):
     return {"status": "invalid event", "message": message, "errors": errors}
 
 
-def _problems(event):
+def _key_problems(event):
     key = event.get("routing_key")
     if not isinstance(key, str) or not key:
         yield "'routing_key' is missing or blank"
     elif len(key) != 32:
         yield "Length of 'routing_key' is incorrect (should be 32 characters)"
+
+
+def _problems(event):
+    yield from _key_problems(event)
     action = event.get("event_action")
     if action is None or action == "":
         yield "'event_action' is missing or blank"

@@ -1,12 +1,15 @@
 """Slack's Web API and incoming webhooks as its documentation describes them: limits, words, and the state of messages.
 
 Sources: docs.slack.dev/reference/methods/chat.postMessage (and chat.update, conversations.history, .replies),
-/reference/block-kit/blocks, /messaging/sending-messages-using-incoming-webhooks; the wording of block errors as seen in
+/reference/block-kit/blocks, /messaging/sending-messages-using-incoming-webhooks, /messaging/working-with-files; the wording of block errors as seen in
 public issues. `msg_blocks_too_long` at 13,200 characters: slackapi/bolt-js#2509. Shares no code with dqmon.
 """
 
 import json
+import re
 from urllib.parse import parse_qs
+
+from fake_socket_mode import SocketRoom
 
 BLOCKS_LIMIT = 50
 TOTAL_LIMIT = 13_200
@@ -27,7 +30,13 @@ class FakeSlack:
     def __init__(self, token="xoxb-fake", webhook_path="/services/T0/B0/secret", scopes=None):
         self.token = token
         self.webhook_path = webhook_path
-        self.scopes = {"chat:write", "channels:history"} if scopes is None else set(scopes)
+        self.scopes = {"chat:write", "channels:history", "files:write"} if scopes is None else set(scopes)
+        self.app_token = "xapp-fake"
+        self.url = "http://127.0.0.1"
+        self.sockets = SocketRoom()
+        self.files: dict[str, dict] = {}
+        self.looks_before_ready = 0
+        self.whispers: list[dict] = []
         self.channels = {"C0DATA": "#data-quality", "C0OPS": "#ops"}
         self.not_in = {"C0OPS"}
         self.archived: set[str] = set()
@@ -36,7 +45,7 @@ class FakeSlack:
     def call(self, method, authorization, content_type, raw: bytes):
         """(status, JSON answer) of POST /api/<method>."""
         try:
-            self._authorize(authorization)
+            self._authorize(authorization, self.app_token if method == "apps.connections.open" else self.token)
             return 200, {"ok": True} | self._methods(method)(self._arguments(content_type, raw))
         except SlackError as e:
             answer = {"ok": False, "error": e.word}
@@ -61,10 +70,11 @@ class FakeSlack:
         self._store("C0DATA", body)
         return 200, "ok"
 
-    def _authorize(self, authorization):
+    @staticmethod
+    def _authorize(authorization, token):
         if not authorization:
             raise SlackError("not_authed")
-        if authorization != f"Bearer {self.token}":
+        if authorization != f"Bearer {token}":
             raise SlackError("invalid_auth")
 
     def _methods(self, name):
@@ -74,11 +84,15 @@ class FakeSlack:
             "chat.update": self._update,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
+            "chat.postEphemeral": self._whisper,
+            "files.getUploadURLExternal": self._upload_url,
+            "files.completeUploadExternal": self._complete,
+            "apps.connections.open": lambda _: {"url": self.url.replace("http", "ws", 1) + self.sockets.ticket()},
         }
         if name not in methods:
             raise SlackError("unknown_method")
-        needed = "chat:write" if name.startswith("chat.") else "channels:history"
-        if name != "auth.test" and needed not in self.scopes:
+        needed = {"chat": "chat:write", "files": "files:write", "conversations": "channels:history"}.get(name.partition(".")[0])
+        if needed and needed not in self.scopes:
             raise SlackError("missing_scope")
         return methods[name]
 
@@ -87,7 +101,7 @@ class FakeSlack:
         if "json" not in content_type:
             return {key: values[-1] for key, values in parse_qs(raw.decode(errors="replace")).items()}
         try:
-            body = json.loads(raw)
+            body = json.loads(raw or b"{}")  # its own SDK sends JSON of no bytes
         except ValueError:
             raise SlackError("invalid_json") from None
         if not isinstance(body, dict):
@@ -107,13 +121,57 @@ class FakeSlack:
 
     def _post(self, body):
         channel = self._channel(body.get("channel"))
-        check_message(body)
+        self._check(body)
         if body.get("thread_ts") and not self._find(channel, body["thread_ts"]):
             raise SlackError("thread_not_found")
         if body.get("reply_broadcast") and not body.get("thread_ts"):
             raise SlackError("cannot_reply_to_message")
         message = self._store(channel, body)
         return {"channel": channel, "ts": message["ts"], "message": message}
+
+    def _check(self, body):
+        """As `check_message`; besides, a picture must be one of this workspace, whole, and looked at by now."""
+        check_message(body)
+        blocks = [*body.get("blocks", ()), *(block for item in body.get("attachments", ()) for block in item.get("blocks", ()))]
+        for block in blocks:
+            if block["type"] == "image" and "slack_file" in block:
+                file = self.files.get(block["slack_file"]["id"], {"is_complete": False})
+                file["looks"] = file.get("looks", 0) + 1
+                if not file["is_complete"] or file["looks"] <= self.looks_before_ready:
+                    raise SlackError("invalid_blocks", ["invalid slack file [json-pointer:/blocks/0/slack_file]"])
+
+    def _whisper(self, body):
+        channel = self._channel(body.get("channel"))
+        if not body.get("user") or not body.get("text"):
+            raise SlackError("no_text")
+        self.whispers.append({"channel": channel, "user": body["user"], "text": body["text"]})
+        return {"message_ts": "1700000001.000000"}
+
+    def _upload_url(self, body):
+        if not body.get("filename") or not int(body.get("length", 0)) > 0:
+            raise SlackError("invalid_arguments")
+        file_id = f"F{len(self.files):09d}"
+        self.files[file_id] = {"length": int(body["length"]), "bytes": None, "is_complete": False}
+        return {"upload_url": f"{self.url}/upload/v1/{file_id}", "file_id": file_id}
+
+    def upload(self, path, raw):
+        """(status, text) of POST to an address that was given out."""
+        file = self.files.get(path.rpartition("/")[2])
+        if file is None or len(raw) != file["length"]:
+            return 400, "bad length"
+        file["bytes"] = raw
+        return 200, f"OK - {len(raw)}"
+
+    def _complete(self, body):
+        items = json.loads(body["files"]) if isinstance(body.get("files"), str) else body.get("files")
+        if not items or body.get("channel_id") or body.get("channels"):
+            raise SlackError("invalid_arguments")
+        for item in items:
+            file = self.files.get(item["id"])
+            if file is None or not (file["bytes"] or b"").startswith(b"\x89PNG"):
+                raise SlackError("file_not_found")
+            file["is_complete"] = True
+        return {"files": items}
 
     def _store(self, channel, body):
         message = {"ts": f"1700000000.{len(self.messages):06d}", "channel": channel, "edits": 0} | {
@@ -129,7 +187,7 @@ class FakeSlack:
         message = self._find(channel, body.get("ts"))
         if not message:
             raise SlackError("message_not_found")
-        check_message(body)
+        self._check(body)
         message |= {key: body[key] for key in ("text", "blocks", "attachments", "metadata") if key in body}
         message["edits"] += 1
         return {"channel": channel, "ts": message["ts"], "text": message.get("text", "")}
@@ -215,7 +273,9 @@ def _block_problems(block, at):
     elif kind == "context":
         yield from _items_problems(block.get("elements"), f"{at}/elements", 10, 3000)
     elif kind == "image":
-        for name, limit in (("image_url", 3000), ("alt_text", 2000)):
+        if "slack_file" in block and not re.fullmatch(r"F[A-Z0-9]{8,}", str(block["slack_file"].get("id"))):
+            yield f"input must match regex pattern: ^[F][A-Z0-9]{{8,}}$ [json-pointer:{at}/slack_file/id]"
+        for name, limit in (("alt_text", 2000),) if "slack_file" in block else (("image_url", 3000), ("alt_text", 2000)):
             if not isinstance(block.get(name), str) or not block[name]:
                 yield f"missing required field: {name} [json-pointer:{at}]"
             elif len(block[name]) > limit:
@@ -226,6 +286,29 @@ def _block_problems(block, at):
             yield f"missing required field: elements [json-pointer:{at}]"
         elif len(elements) > 25:
             yield f"no more than 25 items allowed [json-pointer:{at}/elements]"
+        else:
+            yield from _elements_problems(elements, f"{at}/elements")
+
+
+def _elements_problems(elements, at):
+    names = [element.get("action_id") for element in elements]
+    if len(set(names)) < len(names) or not all(isinstance(name, str) and 0 < len(name) <= 255 for name in names):
+        yield f"action_id must be unique and of 1 to 255 characters [json-pointer:{at}]"
+    for i, element in enumerate(elements):
+        if element.get("type") == "button":
+            yield from _text_problems(element.get("text"), f"{at}/{i}/text", 75, ("plain_text",))
+            if len(element.get("value", "")) > 2000 or element.get("style", "primary") not in ("primary", "danger"):
+                yield f"value or style [json-pointer:{at}/{i}]"
+        elif element.get("type") == "static_select":
+            yield from _text_problems(element.get("placeholder"), f"{at}/{i}/placeholder", 150, ("plain_text",))
+            if not 0 < len(element.get("options", ())) <= 100:
+                yield f"options [json-pointer:{at}/{i}/options]"
+            for n, option in enumerate(element.get("options", ())):
+                yield from _text_problems(option.get("text"), f"{at}/{i}/options/{n}/text", 75, ("plain_text",))
+                if not 0 < len(option.get("value", "")) <= 150:
+                    yield f"value [json-pointer:{at}/{i}/options/{n}]"
+        else:
+            yield f"unsupported type: {element.get('type')} [json-pointer:{at}/{i}/type]"
 
 
 def _section_problems(block, at):

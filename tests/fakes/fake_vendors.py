@@ -28,7 +28,7 @@ class Fault:
     """What goes wrong with one request.
 
     status (with body, retry_after): answered in the vendor's place, nothing is taken. taken: the vendor acts on the request
-    first. drop: the connection ends without an answer. delay_s: waits first. trickle_s: a byte now and then, for so long.
+    first. drop: the connection ends without an answer. unread: it ends before the body was read. delay_s: waits first. trickle_s: a byte now and then, for so long.
     """
 
     status: int | None = None
@@ -39,6 +39,7 @@ class Fault:
     delay_s: float = 0
     trickle_s: float = 0
     location: str | None = None
+    unread: bool = False
 
 
 class Vendors:
@@ -57,6 +58,7 @@ class Vendors:
         self._servers = [_Server(port, self), _Server(port and port + 1, self, context)]
         self.slack_url = f"http://127.0.0.1:{self._servers[0].server_port}"
         self.pagerduty_url = f"https://127.0.0.1:{self._servers[1].server_port}"
+        self.slack.url = self.slack_url
 
     def __enter__(self):
         for server in self._servers:
@@ -65,6 +67,7 @@ class Vendors:
 
     def __exit__(self, *_):
         self.stopping.set()
+        self.slack.sockets.drop()
         for server in self._servers:
             server.shutdown()
             server.server_close()
@@ -78,6 +81,7 @@ class Vendors:
         with self.lock:
             self.slack, self.pagerduty = FakeSlack(scopes=self.slack_scopes), FakePagerDuty(self.pagerduty.routing_keys)
             self.hooks = FakeHooks()
+            self.slack.url = self.slack_url
             self.faults.clear()
             self.requests.clear()
 
@@ -85,7 +89,17 @@ class Vendors:
         return {"slack": self.slack.state(), "pagerduty": self.pagerduty.state(), "request_count": len(self.requests)}
 
     def vendor(self, path):
-        return "hooks" if self.hooks.takes(path) else "pagerduty" if path == "/v2/enqueue" else "slack"
+        return "hooks" if self.hooks.takes(path) else "pagerduty" if path.startswith("/v2/") else "slack"
+
+    def refuses_unread(self, path):
+        """True when the next fault ends the connection before the body is read."""
+        with self.lock:
+            waiting = self.faults[self.vendor(path)] if not path.startswith("/_") else ()
+            if not (waiting and waiting[0].unread):
+                return False
+            waiting.popleft()
+            self.requests.append({"path": path, "body": b"", "headers": {}, "at": time.monotonic()})
+            return True
 
     def answer(self, path, headers, raw):
         """(status, content type, body) of the vendor itself."""
@@ -93,8 +107,13 @@ class Vendors:
             return self.hooks.answer(path, headers, raw)
         if path == "/v2/enqueue":
             status, body = self.pagerduty.enqueue(raw)
+        elif path == "/v2/change/enqueue":
+            status, body = self.pagerduty.change(raw)
         elif path.startswith("/api/"):
             status, body = self.slack.call(path[5:], headers.get("Authorization"), headers.get("Content-Type", ""), raw)
+        elif path.startswith("/upload/"):
+            status, text = self.slack.upload(path, raw)
+            return status, "text/plain", text.encode()
         elif path.startswith("/services/"):
             status, text = self.slack.webhook(path, raw)
             return status, "text/plain", text.encode()
@@ -140,13 +159,18 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
+        if self.path.startswith("/link/"):
+            return self.server.vendors.slack.sockets.serve(self)
         # Connections are accepted in the order they were made, so every earlier one is known here.
         while self.path == "/_idle" and len(self.server.open) > 1 and not self.server.vendors.stopping.wait(0.001):
             pass
         self._reply(200, "application/json", json.dumps(self.server.vendors.state()).encode())
+        return None
 
     def do_POST(self):
         vendors = self.server.vendors
+        if vendors.refuses_unread(self.path):
+            return None
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == "/_reset":
             vendors.reset()

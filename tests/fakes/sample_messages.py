@@ -4,10 +4,47 @@ from datetime import UTC, datetime, timedelta
 
 from dqmon.core.delivery import Delivery
 from dqmon.core.incident import Group
-from dqmon.core.message import AlertFacts, DeliveryKind, Message
+from dqmon.core.message import AlertFacts, DeliveryKind, Message, Reading
 from dqmon.core.verdict import Severity
 
 AT = datetime(2026, 11, 20, 6, 14, tzinfo=UTC)
+KINDS = tuple(kind for kind in DeliveryKind if kind is not DeliveryKind.DIGEST)
+"""What messages do to a group; a digest speaks of none."""
+
+
+SERIES = tuple(
+    Reading(AT - timedelta(days=13 - n), value, 9_800.0, 12_400.0, is_bad=value < 9_800)
+    for n, value in enumerate((10_911.0, 10_950.0, 10_800.0, 11_200.0, 10_400.0, 1_204.0))
+)
+RESULT = {
+    "check_id": "analytics.orders.volume_anomaly",
+    "name": None,
+    "type": "volume_anomaly",
+    "dimension": "volume",
+    "warehouse": "shop",
+    "dataset": "analytics.orders",
+    "pipeline": None,
+    "columns": [],
+    "tags": ["finance"],
+    "partition": {"column": "day", "start": "2026-11-19T00:00:00Z", "end": "2026-11-20T00:00:00Z"},
+    "segment": None,
+    "verdict": "fail",
+    "severity": "critical",
+    "observed": {"value": 1204, "unit": "rows", "ratio": None, "rows_tested": None},
+    "expected": {"low": 9800.0, "high": 12400.0, "text": "9,800 to 12,400"},
+    "reason": "1,204 is 88 % below the expected 10,950",
+    "owner": "@orders-team",
+    "runbook": "https://wiki.example.com/rb/orders?team=a&level=2#first",
+    "caused_by": None,
+    "reused": None,
+    "as_of": None,
+    "source": {"path": "checks/orders.yml", "line": 12},
+    "sql": ["SELECT count(*)\nFROM analytics.orders\nWHERE is_test = false AND amount < 9"],
+    "scheduled_at": "2026-11-20T05:44:00Z",
+    "measured_at": "2026-11-20T05:44:01Z",
+    "duration_s": 0.21,
+}
+"""As `core.result_json` has it; a test compares the keys."""
 
 
 def facts(**changes) -> AlertFacts:
@@ -33,8 +70,12 @@ def facts(**changes) -> AlertFacts:
         "members": ("2026-11-19",),
         "run_id": "r1",
         "first_step": "dqmon explain analytics.orders.volume_anomaly",
+        "series": SERIES,
     }
-    return AlertFacts(**values | changes)
+    values |= changes
+    shared = {name: values.get(name) for name in ("check_id", "type", "reason", "owner", "runbook", "caused_by")}
+    sql = [values["sql"]] if values["sql"] else []
+    return AlertFacts(**{"result": RESULT | shared | {"sql": sql, "dataset": values["subject"]}} | values)
 
 
 def message(kind: DeliveryKind = DeliveryKind.TRIGGER, *, root: AlertFacts | None = None, **changes) -> Message:

@@ -353,13 +353,17 @@ def test_backtest_replays_what_backfill_has_measured(shop: Project, capsys: pyte
     assert 'volume_anomaly.shops {"shop": "a"}: ' in ask("backtest", "main.orders.volume_anomaly.shops")[1]
     code, said = ask("backtest", "main.orders.distribution_drift.country")
     assert (code, said.partition(" in ")[0]) == (0, "main.orders.distribution_drift.country: 0 alerts")
-    for check, why in (
-        ("row_count", "does not compare with measured values"),
-        ("volume_anomaly.whole", "type: dqmon check"),
-        ("volume", "did you mean"),
+    for check, why, fails in (
+        ("row_count", "Nothing is kept of main.orders.row_count", 0),
+        ("volume_anomaly.whole", "type: dqmon check", 2),
+        ("volume", "did you mean", 2),
     ):
         code, said = ask("backtest", f"main.orders.{check}")
-        assert (code, why in said) == (2, True), said
+        assert (code, why in said) == (fails, True), said
+    code, said = ask("backtest", "main.orders.volume_anomaly", "--days", "40", "--set", "direction=rise")
+    assert code == 0
+    assert "Alerts that today's configuration would not have raised: 0" in said
+    assert "main.orders.volume_anomaly  2 -> 1" in said, "no rows at all is bad in either direction: " + said
     assert ask("backfill", "type:row_count") == (
         2,
         "dqmon: no check that is selected compares with measured values of the past; `dqmon plan` names all checks\n",

@@ -216,7 +216,7 @@ def test_an_unknown_variable_is_a_warning(root: Path) -> None:
         ("instance: test", "instanc: test", "config/dqmon.yaml:2: unknown key 'instanc'; did you mean 'instance'?"),
         ("instance: test", "instance: 5", "config/dqmon.yaml:2: instance is 5; text is expected"),
         ("instance: test", 'instance: "${env:X}"', "config/dqmon.yaml:2: instance: ${…} stands in options and the store's url only"),
-        ("instance: test", "escalation: []", "config/dqmon.yaml:2: 'escalation' is not supported by this version yet"),
+        ("instance: test", "queue: {}", "config/dqmon.yaml:2: 'queue' is not supported by this version yet"),
         ("instance: test", "retention: {results: 5}", "config/dqmon.yaml:2: results: 5 is not a duration"),
         ("instance: test", "retention: {result: 5d}", "config/dqmon.yaml:2: unknown key 'result'; did you mean 'results'?"),
         ("instance: test", "require_runbook: criticl", "did you mean 'critical'?"),

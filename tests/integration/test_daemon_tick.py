@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -290,3 +291,14 @@ def test_a_store_that_is_away_stops_nothing_and_is_said_once(world, caplog):
 
 def away():
     raise StoreError("the store is away")
+
+
+def test_the_tick_says_whether_it_leads_to_what_listens(world):
+    heard = []
+    world.work = replace(world.work, listen=heard.append)
+    with world.database.write() as connection:
+        leases.acquire(connection, leases.LEADER, "another", NOON, 15)
+    world.start({})
+    world.at(0)
+    world.at(20)
+    assert heard == [False, True]

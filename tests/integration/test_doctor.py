@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import warm_program
 from engines import engine
 
 from dqmon.core.table import TableRef
@@ -45,8 +45,7 @@ class Project:
         (self.root / "config/dqmon.yaml").write_text(text)
 
     def doctor(self, *words: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "dqmon", "doctor", "--config", str(self.root / "config/dqmon.yaml"), *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = warm_program.run(("doctor", *words), self.root, os.environ)
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout + done.stderr
 
@@ -207,15 +206,14 @@ def test_a_strong_role_is_named_in_the_log_once_a_day(place, tmp_path):
     root = tmp_path / "p"
     root.mkdir()
     project = Project(root, f"{{type: postgres, url: '{place}'}}")
-    command = [sys.executable, "-m", "dqmon", "check", "--config", str(root / "config/dqmon.yaml")]
-    first, second = (subprocess.run(command, capture_output=True, text=True, check=False, timeout=60) for _ in range(2))
+    first, second = (warm_program.run(("check",), root, os.environ) for _ in range(2))
     assert "the role may do more than read" in first.stderr, first.stderr
     assert "do everything: it is a superuser" in first.stderr
     assert "dqmon grants main" in first.stderr
     assert "the role may" not in second.stderr
     project.config(f"{{main: {{type: postgres, url: '{as_reader(place)}'}}}}", "instance: other")
     (root / "dq.db").unlink()
-    weak = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    weak = warm_program.run(("check",), root, os.environ)
     assert "the role may" not in weak.stderr
 
 

@@ -17,7 +17,8 @@ from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.selector import parse_selector
 from dqmon.core.silence import Maintenance, Quiet, Silence
 from dqmon.core.verdict import Severity, Verdict
-from dqmon.engine.notify import notify_once, settle, unmute
+from dqmon.engine.notify import notify_once
+from dqmon.engine.settle import settle, unmute
 from dqmon.engine.silences import Span, expire, silence, snooze, would_mute
 from dqmon.errors import UsageError
 from dqmon.store import silences
@@ -192,14 +193,17 @@ def test_a_maintenance_window_mutes_and_a_reload_without_it_is_heard_at_its_end(
 
 def test_a_snooze_mutes_its_incident_what_joins_it_and_no_other(world: Quieted) -> None:
     world.run({A: FAIL, C: FAIL}, T0)
-    made = snooze(world.environment, world.incidents()[A].id, 2 * HOUR, "", "ann")
+    made = snooze(world.environment, world.incidents()[A].id, 4 * HOUR, "", "ann")
     world.run({B: FAIL}, T0 + 30 * MINUTE)
     assert world.sent() == [("trigger", [A]), ("trigger", [C])]
-    assert world.withheld() == [("update", [B], 'snoozed S-1 until 10:00 UTC "snoozed" ann')]
+    assert world.withheld() == [("update", [B], 'snoozed S-1 until 12:00 UTC "snoozed" ann')]
     world.run({A: PASS, B: PASS}, T0 + HOUR)
     world.run({A: FAIL}, T0 + 61 * MINUTE)
+    world.run({A: PASS}, T0 + 62 * MINUTE)
+    assert world.sent()[2:] == [("resolve", [A])], "what comes back within correlate_within is the same incident, and snoozed"
+    world.run({A: FAIL}, T0 + 3 * HOUR)
     assert made.incident_id not in {incident.id for incident in world.incidents().values()}
-    assert world.sent()[2:] == [("resolve", [A]), ("trigger", [A])], "a new incident is not snoozed"
+    assert world.sent()[3:] == [("trigger", [A])], "a new incident is not snoozed"
 
 
 def test_a_snooze_does_not_mute_what_gets_worse(world: Quieted) -> None:
@@ -213,7 +217,8 @@ def test_a_snooze_does_not_mute_what_gets_worse(world: Quieted) -> None:
 def test_an_acknowledged_group_is_woken_for_what_was_hidden(world: Quieted) -> None:
     world.silence("type:freshness")
     world.run({A: FAIL}, T0)
-    settle(world.environment, acknowledge(world.incidents()[A], "ann", T0), T0)
+    settle(world.environment, world.incidents()[A].id, lambda incident: acknowledge(incident, "ann", T0), T0)
+    world.notify(T0)
     world.run({B: FAIL}, T0 + MINUTE)
     world.until(T0 + HOUR)
     assert [kind for kind, _ in world.sent()] == ["trigger", "acknowledge", "update"]

@@ -104,13 +104,39 @@ def test_severity_is_the_worst_of_the_open_members_and_follows_changes():
     assert incidents["i1"].severity is Severity.ERROR
 
 
-def test_an_incident_resolves_with_its_last_member_and_never_reopens():
+def test_an_incident_resolves_with_its_last_member_and_opens_again_when_that_comes_back_soon():
     incidents = step([event("orders.a"), event("orders.b")])
     incidents = step([event("orders.a", EventKind.RESOLVED, 5)], incidents.values())
     assert incidents["i1"].state is IncidentState.OPEN
     incidents = step([event("orders.b", EventKind.RESOLVED, 6), event("orders.b", minutes=7)], incidents.values())
-    assert shown(incidents) == {"i1": ("orders.a", [], "resolved"), "i2": ("orders.b", ["orders.b"], "open")}
-    assert incidents["i1"].resolved_at == T0 + timedelta(minutes=6)
+    assert shown(incidents) == {"i1": ("orders.b", ["orders.b"], "open")}
+    incidents = step([event("orders.b", EventKind.RESOLVED, 8)], incidents.values())
+    assert shown(incidents) == {"i1": ("orders.a", [], "resolved")}
+    assert incidents["i1"].resolved_at == T0 + timedelta(minutes=8)
+
+
+def test_an_alert_that_left_long_ago_opens_an_incident_of_its_own():
+    incidents = step([event("orders.a"), event("orders.b")])
+    incidents = step([event("orders.a", EventKind.RESOLVED, 5)], incidents.values())
+    assert step([event("orders.a", minutes=65)], incidents.values()).keys() == {"i1"}
+    assert step([event("orders.a", minutes=66)], incidents.values()).keys() == {"i1", "i2"}
+
+
+@pytest.mark.parametrize(
+    ("is_unheard", "by_hand", "expected"),
+    [(True, None, ("i1", "acknowledged")), (False, None, ("i1", "open")), (True, "ann", ("i2", "open"))],
+)
+def test_who_acknowledged_is_still_at_what_comes_back_unless_its_end_was_told(is_unheard, by_hand, expected):
+    incidents = step([event("orders.a")])
+    acked = acknowledge(incidents["i1"], "bob", T0)
+    over = step([event("orders.a", EventKind.RESOLVED, 5)], [acked])["i1"]
+    unheard = frozenset({"i1"} if is_unheard else ())
+    place = Place("orders", "validity")
+    scene = Scene({}, {key("orders.a"): place}, former=(replace(over, closed_by_hand=by_hand),), unheard=unheard)
+    rules = Rules(LINEAGE, 3600, lambda: "i2")
+    (found,) = correlate([event("orders.a", minutes=9)], scene, (), rules, T0 + timedelta(minutes=9))
+    assert (found.id, found.state.value) == expected
+    assert (found.acknowledged_by is None) is (expected[1] == "open")
 
 
 def test_an_alert_may_leave_and_come_back_while_others_keep_the_incident_open():

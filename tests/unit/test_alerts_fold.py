@@ -70,7 +70,10 @@ FOLDS = [
     ("no data and an open failure: no outcome", [(S, None)], [None], [None], None, {}),
     ("no results: no outcome", [], [1], [2], None, {}),
     ("errors and no data: no outcome", [(E, 2), (S, 3)], [2], [2, 3], None, {}),
-    ("the check has partitions now", [(P, 2)], [None], [2], (P, []), {None: "aged_out"}),
+    ("the check has partitions now", [(P, 2)], [None], [2], (P, []), {None: "removed"}),
+    ("the check has no partitions any more", [(P, None)], [1], [None], (P, []), {1: "removed"}),
+    ("no partitions any more, and no data either", [(S, None)], [1], [None], (P, []), {1: "removed"}),
+    ("no partitions any more, and it cannot be measured", [(E, None)], [1], [None], None, {}),
     ("rows without a key vanish", [(P, 2)], ["null"], [2, "null"], (P, []), {"null": "gone"}),
     ("rows without a key stay unknown in a broken run", [(P, 2), (E, 3)], ["null"], [2, 3, "null"], (F, ["null"]), {}),
 ]
@@ -91,9 +94,18 @@ def test_fold(found, before, lookback, expected, left):
 
 def test_a_segment_that_is_absent_from_a_measured_partition_is_gone():
     before = {key(DAY[1], '{"s": "a"}'): Member(F, SLOT, ""), key(DAY[2], '{"s": "a"}'): Member(F, SLOT, "")}
-    outcome = fold([result(P, DAY[1], (("s", "b"),)), result(E, DAY[2])], before, [DAY[1], DAY[2]])
+    segmented = check(segment_by=("s",))
+    outcome = fold([result(P, DAY[1], (("s", "b"),), segmented), result(E, DAY[2], declared=segmented)], before, [DAY[1], DAY[2]])
     assert outcome.left == {key(DAY[1], '{"s": "a"}'): MemberExit.GONE}
     assert set(outcome.members) == {key(DAY[2], '{"s": "a"}')}, "the segment's other day could not be measured"
+
+
+@pytest.mark.parametrize(("before", "segment_by"), [('{"s": "a"}', ()), ("{}", ("s",)), ('{"s": "a"}', ("s", "t"))])
+def test_a_segment_that_the_configuration_does_not_have_any_more_is_removed(before, segment_by):
+    segment = tuple((name, "x") for name in segment_by)
+    outcome = fold([result(P, None, segment, check(segment_by=segment_by))], {key(None, before): Member(F, SLOT, "")}, [None])
+    assert outcome.left == {key(None, before): MemberExit.REMOVED}
+    assert outcome.verdict is P
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,16 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_messages import RESULT
 
 from dqmon.alerts.group import dedup_key
-from dqmon.alerts.message import LISTED_ALERTS, LISTED_MEMBERS, RECENT_POINTS, SQL_LIMIT, TEXT_LIMIT, Background, compose, facts
+from dqmon.alerts.message import LISTED_ALERTS, LISTED_MEMBERS, SERIES_POINTS, SQL_LIMIT, TEXT_LIMIT, Background, compose, facts, reading
 from dqmon.alerts.wording import count, cut, instant, member_text, number, observed_text, partition_text, percent
 from dqmon.core.alert import Alert, AlertKey, AlertKind, AlertState, Member, MemberKey
 from dqmon.core.incident import Group, Incident, IncidentState
-from dqmon.core.message import DeliveryKind, from_json, to_json
+from dqmon.core.message import DeliveryKind, Reading, from_json, to_json
 from dqmon.core.result import ResultRecord
+from dqmon.core.result_json import result_json
 from dqmon.core.verdict import Severity, Verdict
 
 T0 = datetime(2013, 2, 9, 13, tzinfo=UTC)
@@ -85,6 +87,10 @@ GROUP = Group("g1", "k", "pages", "oncall", dedup_key("prod", "oncall", "g1", 0)
 INCIDENT = Incident("i1", IncidentState.OPEN, KEY, Severity.CRITICAL, T0)
 
 
+def readings(values):
+    return tuple(Reading(T0 + timedelta(hours=n), float(value)) for n, value in enumerate(values))
+
+
 def told(alert=FIRING, *results, **background):
     return facts(alert, results or (FAILING,), Background(**background))
 
@@ -94,7 +100,8 @@ def message(kind=DeliveryKind.TRIGGER, *alerts, **fields):
 
 
 def test_the_golden_message_of_the_blizzard():
-    found = message(DeliveryKind.TRIGGER, told(recent=tuple(float(n) for n in range(20)), last_good=PASSING))
+    past = readings(range(40))
+    found = message(DeliveryKind.TRIGGER, told(series=past, last_good=PASSING))
     assert found.title == "[CRITICAL] main.flights completeness dep_time: 57.5 % missing, at most 20 % expected"
     assert (found.severity, found.instance, found.incident_id, found.dedup_key) == (Severity.CRITICAL, "prod", "i1", GROUP.dedup_key)
     assert found.links == {"runbook": "https://wiki.example.com/rb"}
@@ -107,7 +114,7 @@ def test_the_golden_message_of_the_blizzard():
     assert alert.members == ("2013-02-08T05:00Z to 2013-02-09T05:00Z: 57.5 % missing, at most 20 % expected",)
     assert (alert.owner, alert.declared_at, alert.run_id) == ("@flights-data", "checks/flights.yaml:22", "run1")
     assert alert.sql == "select count(*) from main.flights"
-    assert alert.recent == tuple(float(n) for n in range(6, 20))
+    assert alert.series == past[-30:]
     assert alert.first_step == "dqmon explain main.flights.completeness.dep_time"
     assert found.resolved_after_s is None
 
@@ -174,15 +181,35 @@ def test_a_message_without_alerts_still_names_the_root():
 texts = st.text(max_size=3000)
 
 
+def test_the_result_is_all_of_its_item_with_long_values_cut():
+    long = replace(
+        FAILING, reason="r" * 10**6, columns=("c" * 9_000,) * 900, sql=("s" * 10**6,) * 9, segment=json.dumps({"k" * 10**6: "v" * 10**6})
+    )
+    whole, cut_down = result_json(FAILING), told(FIRING, long).result
+    assert told().result == whole
+    assert set(cut_down) == set(whole) == set(RESULT)
+    assert len(json.dumps(cut_down)) < 30_000
+    assert (len(cut_down["reason"]), len(cut_down["sql"]), len(cut_down["sql"][0])) == (TEXT_LIMIT, 3, SQL_LIMIT)
+
+
+def test_a_reading_has_its_range_in_its_own_unit():
+    """The bounds of a result are numbers of rows, also where its value is a share of them."""
+    share = replace(FAILING, ratio=0.575, observed_value=535, rows_tested=930, expected_low=None, expected_high=186.0)
+    rows = replace(share, ratio=None, unit="rows", partition_start=None, verdict=Verdict.PASS)
+    assert reading(share) == Reading(share.partition_start, 0.575, None, 0.2, is_bad=True)
+    assert reading(rows) == Reading(T0, 535.0, None, 186.0)
+    assert [reading(replace(rows, observed_value=value)) for value in (None, True, "2013-02-09", ["a"], float("nan"))] == [None] * 5
+
+
 @given(texts, texts, texts, st.lists(texts, max_size=4), st.lists(st.floats(allow_nan=False), max_size=40))
 def test_any_texts_stay_within_limits_and_survive_json(reason, expected, owner, sql, recent):
     row = replace(FAILING, reason=reason, expected_text=expected, owner=owner, sql=tuple(sql), observed_value=[reason, owner])
     alert = replace(FIRING, members={MemberKey(f"p{n}"): replace(MEMBER, observed=reason, expected=expected) for n in range(40)})
-    found = message(DeliveryKind.TRIGGER, told(alert, row, recent=tuple(recent)))
+    found = message(DeliveryKind.TRIGGER, told(alert, row, series=readings(recent)))
     shown = found.alerts[0]
     assert max(map(len, (shown.headline, shown.observed, shown.expected, shown.reason, shown.owner or "", *shown.members))) <= TEXT_LIMIT
     assert len(shown.sql or "") <= SQL_LIMIT
-    assert (len(shown.members), len(shown.recent)) == (LISTED_MEMBERS, min(len(recent), RECENT_POINTS))
+    assert (len(shown.members), len(shown.series)) == (LISTED_MEMBERS, min(len(recent), SERIES_POINTS))
     assert shown.runbook == FAILING.runbook
     assert from_json(json.loads(json.dumps(to_json(found)))) == found
 

@@ -11,8 +11,8 @@ from hand_made import check
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dqmon.checks.base.due_days import DAY_NAMES
 from dqmon.checks.base.habit import Arrival, Habit
+from dqmon.core.due_days import DAY_NAMES
 from dqmon.core.history import Change
 from dqmon.core.judgement import Evidence
 from dqmon.core.load_record import LoadRecord, LoadStatus

@@ -50,10 +50,13 @@ def test_each_point_is_judged_by_the_points_strictly_before_it():
 
 
 def test_an_alert_is_that_of_for_and_recover_after():
-    replay = Replay(bad_below(50), AlertPolicy(Hold(2), Hold(2)))
-    values = [100, 1, 100, 1, 1, 1, 100, 1, 100, 100, 100, 1, 1]
-    found = [replay.step(point(day, value)) for day, value in enumerate(values)]
-    assert [place for place, one in enumerate(found) if one.has_fired] == [4, 12], "one bad outcome is none yet, one good one no end"
+    def fired(*values: int) -> list[int]:
+        replay = Replay(bad_below(50), AlertPolicy(Hold(2), Hold(2)))
+        found = [replay.step(point(day, value)) for day, value in enumerate(values)]
+        return [place for place, one in enumerate(found) if one.has_fired]
+
+    assert fired(100, 1, 1, 1, 100, 1, 100, 100, 100, 1, 1) == [2, 10], "one bad outcome is none yet, one good one no end"
+    assert fired(100, 1, 100, 1, 1, 1, 100, 1, 100, 100, 100, 1, 1) == [4], "one that flaps does not end, nor fire anew"
 
 
 def test_alerts_are_counted_a_year():
@@ -169,8 +172,9 @@ def test_a_bad_file_is_one_message_with_its_line(text: str, message: str, tmp_pa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "name a check, or a file with --series"),
-        (["a.b", "--series", "x.csv"], "one of them"),
+        (["a.b", "--series", "x.csv"], "--series judges a file"),
+        (["--set", "for=2", "--series", "x.csv"], "--series judges a file"),
+        (["a.b", "--set", "for=2", "--plot", "x.svg"], "--plot draws one check as it is"),
         (["--series", "no/such.csv"], "--series no/such.csv: No such file or directory"),
         (["a.b", "--method", "mad"], "--method and --output belong to --series"),
         (["--series", "x.csv", "--plot", "x.svg"], "--plot draws a check"),

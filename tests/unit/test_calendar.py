@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dqmon.checks.base.due_days import is_due
 from dqmon.core.calendar import local_midnight, partitions, required_since
 from dqmon.core.check import PartitionBy
+from dqmon.core.due_days import is_due
 
 NEW_YORK = "America/New_York"
 ZONES = st.sampled_from(["UTC", NEW_YORK, "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo"])

@@ -222,7 +222,7 @@ THANKSGIVING = datetime(2025, 11, 27, tzinfo=UTC)
 
 
 def us_days(holiday_rows: int) -> list[tuple[datetime, float]]:
-    from dqmon.checks.base.due_days import holidays_of
+    from dqmon.core.due_days import holidays_of
 
     days = [THANKSGIVING - (170 - i) * DAY for i in range(170)]
     return [(day, holiday_rows if day.date() in holidays_of("US") else 1000 + 10 * (i % 5)) for i, day in enumerate(days)]

@@ -45,6 +45,20 @@ def test_it_listens_to_this_machine_alone_unless_told_otherwise(load):
     assert told.allow_hosts == ("dqmon.example.com", "[fd00::1]")
 
 
+def test_people_reach_it_by_its_url(load):
+    told = load(
+        f"web: {{bind: '0.0.0.0:80', url: 'https://DQMON.example.com:8443/', incident_links: true, link_secret: {TOKEN}}}"
+    ).settings.web
+    assert (told.url, told.hosts, told.has_pages) == ("https://dqmon.example.com:8443", ("dqmon.example.com",), True)
+    assert TOKEN not in repr(told)
+    local = load(
+        "web: {url: 'http://localhost:8321', actors: {anna: '${env:ANNA}'}}", env={"ANNA": "anna-token-of-24-characters"}
+    ).settings.web
+    assert (local.url, local.has_pages, list(local.actors)) == ("http://localhost:8321", True, ["anna"])
+    assert "anna-token" not in repr(local)
+    assert not load().settings.web.has_pages
+
+
 def test_the_environment_may_say_where_to_listen(load):
     assert load(env={"DQMON_WEB__BIND": "127.0.0.1:9000"}).settings.web.bind == "127.0.0.1:9000"
 
@@ -61,6 +75,20 @@ def test_the_environment_may_say_where_to_listen(load):
         ({"web": "web: {allow_hosts: ['https://x.example.com']}"}, "is no host name", 3),
         ({"web": "web: {allow_hosts: ['*.example.com']}"}, "is no host name", 3),
         ({"web": "web: {auth: none}"}, "unknown key 'auth'", 3),
+        ({"web": "web: {url: 'https://dqmon.example.com'}"}, "nobody may read the pages that url links to; add incident_links", 3),
+        ({"web": "web: {incident_links: true}"}, "incident_links needs url", 3),
+        ({"web": "web: {incident_links: true, url: 'https://dqmon.example.com/path'}"}, "without path, user or query", 3),
+        ({"web": "web: {incident_links: true, url: 'https://me:pw@dqmon.example.com'}"}, "without path, user or query", 3),
+        ({"web": "web: {incident_links: true, url: 'https://dqmon.example.com?a=1'}"}, "without path, user or query", 3),
+        ({"web": "web: {incident_links: true, url: 'https://a b'}"}, "url must be a server", 3),
+        ({"web": "web: {incident_links: true, url: 'javascript:alert(1)'}"}, "url must be a server", 3),
+        ({"web": "web: {incident_links: true, url: 'http://dqmon.example.com'}"}, "url must start with https://", 3),
+        ({"web": "web: {actors: {anna: short-secret}}"}, "a secret must have at least 16 characters", 3),
+        ({"web": f"web: {{actors: {{anna: {TOKEN}, ben: {TOKEN}}}}}"}, "two of them have the same token", 3),
+        ({"web": f"web: {{actors: {{'': {TOKEN}}}}}"}, "actors: '' is no name of a person", 3),
+        ({"web": 'web: {actors: {"a\\nb": TOKEN-of-anna-who-acts}}'}, "is no name of a person", 3),
+        ({"web": 'web: {actors: {anna: "${env:NO_SUCH}"}}'}, "the environment variable NO_SUCH is not set", 3),
+        ({"web": f"web: {{link_secret: short-secret, actors: {{anna: {TOKEN}}}}}"}, "a secret must have at least 16 characters", 3),
         ({"web": ""}, "ingestion.cron: what jobs tell comes in by web:, which is not set; add web: {}", 5),
         ({"token": "short"}, "ingestion.cron: token: the token must have at least 16 characters", 5),
         ({"token": '"${env:NO_SUCH}"'}, "the environment variable NO_SUCH is not set", 5),
@@ -79,6 +107,7 @@ def test_what_makes_no_sense_is_refused_at_its_line(load, changes, complaint, li
     assert f"config/dqmon.yaml:{line}: " in str(caught.value)
     assert complaint in str(caught.value)
     assert TOKEN not in str(caught.value)
+    assert "short-secret" not in str(caught.value)
 
 
 def test_a_check_that_jobs_cannot_feed_is_refused(load):

@@ -153,7 +153,7 @@ def test_what_may_and_may_not_stand_in_the_settings() -> None:
         lambda value: value.update(version=2),
         lambda value: value.pop("version"),
         lambda value: value.update(instanc="x"),
-        lambda value: value.update(escalation=[]),
+        lambda value: value.update(queue={}),
         lambda value: value.update(fuse_within=30),
         lambda value: value.update(require_runbook="criticl"),
         lambda value: value["warehouses"]["main"].update(type="dukdb"),

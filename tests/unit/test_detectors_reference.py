@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from dqmon.detectors.base.clock import month_edge
 from dqmon.detectors.base.drift import drift_of
+from dqmon.detectors.base.incidents import _recurring
 from dqmon.detectors.base.noise import overdispersion
+from dqmon.detectors.base.robust import running_median
 from dqmon.detectors.base.scale import Scale
-from dqmon.detectors.base.season import season_of
+from dqmon.detectors.base.season import Turns, season_of
 from dqmon.detectors.base.series import Series
 from dqmon.detectors.base.tail import half_width, poisson_range, t_quantile
 
@@ -86,11 +88,47 @@ def test_poisson_range_against_the_sum_of_probabilities(mean: float) -> None:
 
 def test_a_clear_season_is_believed_and_noise_is_not() -> None:
     rng = np.random.default_rng(7)
-    slot = np.arange(71) % 7
+    turns = Turns.of(np.arange(71) % 7)
     noise = rng.normal(0, 1, 70)
-    clear = season_of(noise + np.where(slot[:-1] == 6, -50.0, 0.0), slot, 7).effects
+    clear = season_of(noise + np.where(turns.slot[:-1] == 6, -50.0, 0.0), turns, 7).effects
     assert clear[6] == pytest.approx(-50, abs=1.5)
-    assert np.abs(season_of(noise, slot, 7).effects).max() < 0.6
+    assert np.abs(season_of(noise, turns, 7).effects).max() < 0.6
+
+
+@pytest.mark.parametrize("width", [3, 7, 15])
+@given(values=st.lists(st.sampled_from([0.0, 1.0, 1.5, 2.0, -3.0, 1e9]), min_size=1, max_size=40))
+def test_running_medians_against_numpy(width: int, values: list[float]) -> None:
+    width = min(width, len(values) - 1 + len(values) % 2)
+    around = [float(np.median(values[start : start + width])) for start in range(len(values) - width + 1)]
+    half = width // 2
+    expected = [around[min(max(0, place - half), len(around) - 1)] for place in range(len(values))]
+    assert running_median(np.array(values), width).tolist() == expected
+
+
+@pytest.mark.parametrize(("step_s", "days"), [(86_400.0, 150), (3_600.0, 24)])
+@pytest.mark.parametrize("seed", range(4))
+def test_alerts_that_recur_against_a_look_at_every_pair(step_s: float, days: int, seed: int) -> None:
+    """With an hour that the clock showed twice, and runs of several points."""
+    rng = np.random.default_rng(seed)
+    local = np.arange(days * 86_400 / step_s) * step_s
+    local[len(local) // 2 :] -= 3_600.0 if step_s < 86_400 else 0.0
+    series = Series(local, rng.choice([10.0, 11.0, 20.0, 45.0], len(local)), float(local[-1]) + step_s, step_s)
+    run = np.zeros(len(local), np.int64)
+    for number, start in enumerate(sorted(rng.choice(len(local) - 3, len(local) // 6, replace=False)), start=1):
+        run[start : start + int(rng.integers(1, 4))] = number
+    edge, size = month_edge(series.days[:-1]), np.bincount(run)
+
+    def is_again(one: int, other: int) -> bool:
+        apart = abs(local[one] - local[other])
+        at_edge = series.is_daily and edge[one] > 0 and edge[one] == edge[other] and size[run[one]] <= 2
+        if not (apart == 7 * 86_400 or (at_edge and 26 * 86_400 < apart < 64 * 86_400)) or run[one] == run[other]:
+            return False
+        return bool(abs(series.values[one] - series.values[other]) <= 0.25 * abs(series.values[one]))
+
+    alerted = np.flatnonzero(run).tolist()
+    expected = [any(is_again(one, other) for other in alerted) if run[one] else False for one in range(len(run))]
+    assert any(expected)
+    assert _recurring(series, run).tolist() == expected
 
 
 @pytest.mark.parametrize(("mean", "share"), [(20, 0.0), (200, 0.01), (5000, 0.1)])

@@ -4,6 +4,7 @@ import gc
 import os
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,7 @@ def test_an_answer_is_read_up_to_the_limit(vendors, outgoing):
 def test_a_connection_that_breaks_after_the_request_leaves_the_outcome_open(vendors, outgoing, fault):
     vendors.script("slack", fault)
     with pytest.raises(Broken):
-        outgoing.post(vendors.slack_url + "/api/auth.test", b"{}", {})
+        replace(outgoing, timeout_s=0.5).post(vendors.slack_url + "/api/auth.test", b"{}", {})
     assert len(vendors.requests) == 1, "nothing may be sent twice"
 
 
@@ -187,7 +188,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_cut_off_in_time(vendors, out
     url = vendors.slack_url + "/api/auth.test" if vendor == "slack" else vendors.pagerduty_url + "/v2/enqueue"
     started = time.monotonic()
     try:
-        answer = outgoing.post(url, b"{}", {})
+        answer = replace(outgoing, timeout_s=0.5).post(url, b"{}", {})
     except Broken:
         pass
     else:

@@ -15,12 +15,13 @@ from fake_slack import FakeSlack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from live_texts import live_in
-from sample_messages import AT, delivery, facts, message
+from sample_messages import AT, KINDS, RESULT, delivery, facts, message
 
-from dqmon.core.message import Affected, DeliveryKind
+from dqmon.core.message import Affected, DeliveryKind, Reading
 from dqmon.core.verdict import Severity
 from dqmon.notify.alertmanager import Alertmanager, AlertmanagerOptions
 from dqmon.notify.apprise import Apprise, AppriseOptions
+from dqmon.notify.base.slack_card import with_chart
 from dqmon.notify.base.text import link, units
 from dqmon.notify.datadog import Datadog, DatadogOptions
 from dqmon.notify.email import Email, EmailOptions
@@ -33,6 +34,9 @@ from dqmon.notify.webhook import Webhook, WebhookOptions
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 BOT = Slack("team", SlackOptions.model_validate({"token": "xoxb-fake", "channel": "C0DATA"}))
+BUTTONS = Slack(
+    "pressed", SlackOptions.model_validate({"token": "xoxb-fake", "channel": "C0DATA", "app_token": "xapp-fake", "chart": True})
+)
 WEBHOOK = Slack("hook", SlackOptions.model_validate({"webhook_url": "https://hooks.example.com/services/x"}))
 PAGER = PagerDuty("oncall", PagerDutyOptions.model_validate({"routing_key": "k" * 32}))
 # The channels that only post: what limits them, and what would be live in them, stands in fake_hooks.py and live_texts.py.
@@ -46,12 +50,13 @@ POSTING = (
     Apprise("tail", AppriseOptions.model_validate({"url": "ntfys://ntfy.example.com/data"})),
     Sns("sns", SnsOptions.model_validate({"topic_arn": "arn:aws:sns:eu-west-1:123456789012:data-quality"})),
 )
-KINDS = list(DeliveryKind)
 
 
 def rendered(told, posting=POSTING):
     """Every request that tells the message: (channel, part, payload)."""
-    return [(channel, part, channel.render(told, part)) for channel in (BOT, WEBHOOK, PAGER, *posting) for part in channel.parts(told)]
+    return [
+        (channel, part, channel.render(told, part)) for channel in (BOT, BUTTONS, WEBHOOK, PAGER, *posting) for part in channel.parts(told)
+    ]
 
 
 def compare(name, content):
@@ -154,6 +159,9 @@ ODD = st.one_of(
     st.text(alphabet="<>&`*_~@|\\\"' \n\t\0\u202e\u2066\u200d\ud83d😀👩‍🚀שא", max_size=60),
     st.sampled_from(["", "analytics.orders", "a" * 3_000, "&" * 3_000, "😀" * 3_000]),
 )
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+RATIO = st.none() | st.floats(0, 1)
+SERIES = st.lists(st.builds(Reading, st.just(AT), FLOATS, st.none() | FLOATS, st.none() | FLOATS, st.booleans()), max_size=30).map(tuple)
 TEXTS = st.lists(ODD, max_size=25).map(tuple)
 FILLERS = ["<!channel> ", "`", "&", "😀", "\0", "א", "x", "http://evil.example.com ", "\u202e"]
 NAMES = ("check_id", "subject", "type", "headline", "observed", "expected", "reason", "declared_at", "run_id", "first_step")
@@ -172,11 +180,15 @@ def messages(draw):
         filler = draw(st.sampled_from(FILLERS))
         odd[draw(st.sampled_from(NAMES + OPTIONAL))] = filler * (1_000_000 // len(filler))
     odd["caused_by"] = draw(st.none() | ODD)
+    odd["series"] = draw(SERIES)
     root = facts(**odd, severity=draw(st.sampled_from(Severity)), members=draw(TEXTS), members_left=draw(TEXTS))
+    unit, segment = draw(st.sampled_from(["rows", "seconds", "ratio"])), {draw(ODD): draw(ODD)}
+    root = replace(root, result=root.result | {"segment": segment, "observed": {"value": draw(ODD), "unit": unit, "ratio": draw(RATIO)}})
     return message(
         draw(st.sampled_from(KINDS)),
         root=root,
         alerts=(root, *[root] * draw(st.integers(0, 30))),
+        left=(root,) * draw(st.integers(0, 10)),
         acknowledged_by=draw(st.none() | ODD),
         links={name: draw(ODD) for name in ("incident", "Silence 2h", "runbook") if draw(st.booleans())},
         title=draw(ODD),
@@ -222,11 +234,14 @@ def refused(channel, payload):
         case "sns":
             return sns_problem({"Action": "Publish", **payload})
         case _:
-            return None if len(raw) <= 1_000_000 and "runbook" in payload["incident"] else "size or runbook"
+            is_whole = "runbook" in payload["incident"] and all(alert["result"].keys() == RESULT.keys() for alert in payload["alerts"])
+            return None if len(raw) <= 512_000 and is_whole else "size, runbook or result"
 
 
 def fits(told, posting=POSTING):
     slack, pager = FakeSlack(), FakePagerDuty()
+    slack.picture = "F000000000"
+    slack.files[slack.picture] = {"is_complete": True}
     parent = slack.call("chat.postMessage", "Bearer xoxb-fake", "application/json", b'{"channel": "C0DATA", "text": "x"}')[1]["ts"]
     for channel, part, payload in rendered(told, posting):
         assert channel.text(payload), "people must be able to read it"
@@ -243,8 +258,9 @@ def fits(told, posting=POSTING):
             continue
         assert sum(map(units, texts_in(payload))) <= 10_000
         assert "unbook" in channel.text(payload)
-        body = payload | {"channel": "C0DATA"} | ({"thread_ts": parent} if part == "reply" else {})
-        method = "chat.update" if part == "edit" else "chat.postMessage"
+        shown = with_chart(payload, slack.picture) if part == "chart" else payload
+        body = shown | {"channel": "C0DATA"} | ({"thread_ts": parent} if part == "reply" else {})
+        method = "chat.update" if part in ("edit", "chart") else "chat.postMessage"
         answer = slack.call(method, "Bearer xoxb-fake", "application/json", json.dumps(body | {"ts": parent}).encode())[1]
         assert answer["ok"], answer
 
@@ -328,7 +344,7 @@ def active(text):
 def test_no_value_becomes_a_mention_or_a_link():
     assert len(VALUES) >= 150
     for value in VALUES:
-        odd = facts(**dict.fromkeys(FIELDS, value), members=(value,), members_left=(value,))
+        odd = facts(**dict.fromkeys(FIELDS, value), members=(value,), members_left=(value,), caused_by=value)
         for kind in (DeliveryKind.ACKNOWLEDGE, DeliveryKind.RESOLVE):  # their cards and replies say the most
             told = message(
                 kind,
@@ -339,11 +355,11 @@ def test_no_value_becomes_a_mention_or_a_link():
                 changes=(value,),
                 acknowledged_by=value,
                 alerts=(odd, odd),
+                left=(odd,),
+                affected=(Affected(value, value, owner=value, url=value),),
                 links={value: value},
             )
-            for channel, part, payload in rendered(told):
-                if channel in POSTING:
-                    continue  # below: their links are looked at apart from the values
+            for channel, part, payload in rendered(told, posting=()):  # below: the others' links are looked at apart from the values
                 strings = list(texts_in(payload)) if channel is not PAGER else [json.dumps(payload, ensure_ascii=False)]
                 bad = [
                     c
@@ -373,7 +389,7 @@ def test_no_value_is_live_in_a_channel_that_only_posts():
             "changes": (value,),
             "affected": (item,),
         }
-        told = message(DeliveryKind.ACKNOWLEDGE, root=odd, alerts=(odd, odd), links={value: value}, **changes)
+        told = message(DeliveryKind.ACKNOWLEDGE, root=odd, alerts=(odd, odd), left=(odd,), links={value: value}, **changes)
         for kind in (DeliveryKind.TRIGGER, DeliveryKind.ACKNOWLEDGE):
             for channel in POSTING:
                 payload = channel.render(replace(told, kind=kind), channel.parts(told)[0])
@@ -418,3 +434,29 @@ def test_a_dry_run_needs_no_secrets():
     assert all(type(channel).Options.model_validate({"dry_run": True}).dry_run for channel in POSTING)
     with pytest.raises(ValueError, match="routing_key is not set"):
         PagerDutyOptions.model_validate({})
+
+
+def test_an_alert_that_left_is_named_and_ended():
+    left = facts(check_id="analytics.orders.freshness", state="resolved", resolved_at=AT, observed="5m old", kind="data")
+    told = message(DeliveryKind.UPDATE, left=(left,))
+    for channel, part, payload in rendered(told, [one for one in POSTING if one.type not in ("alertmanager", "opsgenie")]):
+        assert channel is PAGER or "analytics.orders.freshness" in channel.text(payload), (channel.type, part)
+    by_name = {channel.type: channel.render(told, channel.parts(told)[0]) for channel in POSTING}
+    pushed = [item for item in by_name["alertmanager"] if item["labels"]["check_id"] == left.check_id and item["annotations"]]
+    assert [item["endsAt"] for item in pushed] == ["2026-11-20T06:14:00Z"]
+    assert {item["labels"]["warehouse"] for item in by_name["alertmanager"]} == {"shop"}
+    assert [(alert["check_id"], alert["state"]) for alert in by_name["webhook"]["alerts"]][1:] == [(left.check_id, "resolved")]
+
+
+def test_an_event_stays_within_its_limit_whatever_the_values():
+    """Texts of three bytes a character, in every place that there is."""
+    long = "好" * 5_000
+    odd = facts(**dict.fromkeys((*NAMES, *OPTIONAL), long), members=(long,) * 30, members_left=(long,) * 30)
+    result = {name: {long + str(n): [long] * 50 for n in range(60)} if name == "segment" else long for name in RESULT} | {"sql": [long] * 9}
+    odd = replace(odd, result=result)
+    item = Affected(long, long, owner=long, url=long)
+    told = message(root=odd, alerts=(odd,) * 20, left=(odd,) * 10, affected=(item,) * 20, changes=(long,) * 20, links={long: long})
+    payload = POSTING[0].render(replace(told, title=long, instance=long, acknowledged_by=long), "event")
+    assert len(json.dumps(payload, ensure_ascii=False).encode()) <= 500_000
+    assert payload["incident"]["runbook"].startswith("好")
+    assert payload["incident"]["more_alerts"] >= 10

@@ -100,6 +100,10 @@ def failures(project: Path, *tests: str) -> list[str]:
         "check: main.daily.completeness.id, interval: 1d, values: 1% 50%, expect: [{at: 1d 1m, state: firing}]",
         # Time goes on after the last value.
         "check: main.raw.row_count, values: 3, expect: [{at: 1m, deliver: [oncall, team]}, {at: 4h 5m, deliver: {oncall: repeat, team: repeat}}]",
+        # What is good and bad in turns flaps: its first end is told still, then that it flaps, then nothing until it is steady.
+        ("check: main.raw.row_count, interval: 1m, values: 3 20 3 20 3 20 3 20x10, expect: [{at: 5m, state: flapping, incident: open},"
+        "{at: 6m, deliver: {oncall: update, team: update}}, {at: 15m, state: flapping, deliver: []},"
+        "{at: 30m, state: resolved, incident: none, deliver: {oncall: resolve, team: resolve}}]"),
         # A check of a pattern.
         "check: main.bad_one.row_count, values: 1, expect: [{at: 1m, state: firing, verdict: fail}]",
     ],

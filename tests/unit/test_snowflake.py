@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
@@ -112,8 +114,8 @@ def test_rows_of_the_catalogue():
     assert [found[name].is_plain for name in ("ORDERS", "V", "H")] == [True, False, False]
 
 
-def prepared(*rows: tuple[object, ...], token: object = 5, **more: object):
-    """A session that is given rows of the catalogue, and a token, in place of a server."""
+def prepared(*rows: tuple[object, ...], token: object = 5, changes: object = (), **more: object):
+    """A session that is given rows of the catalogue, a token, and a history of changes, in place of a server."""
     from dqmon.warehouses.base.snowflake_session import SnowflakeSession
 
     class Recorded(SnowflakeSession):
@@ -121,6 +123,11 @@ def prepared(*rows: tuple[object, ...], token: object = 5, **more: object):
 
         def _rows(self, statement, values, timeout_s):
             self.asked.append(str(statement))
+            if "table_dml_history" in str(statement):
+                if isinstance(changes, Exception):
+                    raise changes
+                self.values = values
+                return changes
             if "last_change_commit_time" not in str(statement):
                 return rows
             if isinstance(token, Exception):
@@ -135,6 +142,31 @@ def prepared(*rows: tuple[object, ...], token: object = 5, **more: object):
 
 ORDERS = row("ORDERS", "BASE TABLE", "ID", "NUMBER", nullable="NO", precision=38, scale=0)
 REF = TableRef("snow", None, None, "orders")
+
+
+def test_past_rows_are_counted_back_by_the_history_of_changes():
+    """By rows as Snowflake documents them; the view is not in the stand-in, so that the statement never ran."""
+    at = [datetime(2026, 3, day, 5, tzinfo=UTC) for day in (1, 2, 3)]
+    session = prepared(ORDERS, changes=list(zip(at, (3, -1, Decimal(2)), strict=True)), sees_all_rows=True)
+    past = session.past_rows(REF, at[0])
+    assert past.totals == ((at[0], 6), (at[1], 5), (at[2], 7))
+    assert not past.is_exact, "the last hours may be missing"
+    assert session.values == {"since": at[0], "database": None, "schema": "PUBLIC", "table": "ORDERS"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "why"),
+    [
+        ([], {"sees_all_rows": True}, "has no change"),
+        ([(datetime(2026, 3, 1, tzinfo=UTC), 8)], {"sees_all_rows": True}, "more new rows than the table has"),
+        (PermissionDenied("not authorized"), {"sees_all_rows": True}, "USAGE_VIEWER may: not authorized"),
+        ([(datetime(2026, 3, 1, tzinfo=UTC), 1)], {"sees_all_rows": False}, "a role that sees all of them"),
+    ],
+)
+def test_past_rows_that_are_not_known_say_why(changes, more, why):
+    past = prepared(ORDERS, changes=changes, **more).past_rows(REF, datetime(2026, 1, 1, tzinfo=UTC))
+    assert past.totals == ()
+    assert why in past.because
 
 
 def test_one_look_at_a_schema_serves_all_of_its_tables():

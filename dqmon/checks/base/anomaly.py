@@ -125,7 +125,7 @@ class BandCheck(BandOptions):
             Observed(value, self.unit),
             Expected(low, high, text),
             f"{self.says(value)}, expected about {center}; {verb} unless {text}",
-            baseline=(*band.explanation, *passes, *left_out(tested.history, past.history, band)[:_LEFT_OUT], *points),
+            baseline=(*band.explanation, *_estimates(band), *passes, *left_out(tested.history, past.history, band)[:_LEFT_OUT], *points),
         )
 
     def _text(self, low: float | None, high: float | None) -> str:
@@ -217,6 +217,12 @@ class CountBandCheck(BandCheck):
         if not value or not alerted or alerted[-1].value:
             return skipped
         return replace(skipped, verdict=Verdict.PASS, expected=Expected(1.0, None, "at least 1 row"), is_learning=False)
+
+
+def _estimates(band: Band) -> tuple[str, ...]:
+    """How many of the points that the band rests on were not measured."""
+    estimates = sum(point.is_estimate for point in band.used)
+    return (f"{estimates} of {count(len(band.used), 'points')} are estimates of `dqmon backfill`",) if estimates else ()
 
 
 def _off(value: float, center: float) -> str:

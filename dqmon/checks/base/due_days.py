@@ -1,18 +1,14 @@
-"""When something is due: a time of day, on days of the week, less the holidays of a calendar."""
+"""When something is due, as it is written: a time of day, and days of the week."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Literal
+from datetime import datetime, time
+from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-if TYPE_CHECKING:
-    from collections.abc import Container
+from dqmon.core.due_days import DAY_NAMES, DayName
 
-DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DAY_NAMES: tuple[DayName, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _GROUPS = {"all": DAY_NAMES, "weekdays": DAY_NAMES[:5], "weekends": DAY_NAMES[5:]}
 
 
@@ -48,23 +44,3 @@ Clock = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
 ]
 """A time of day, hours and minutes."""
-
-
-def is_due(day: date, days: tuple[str, ...], calendar: str | None) -> bool:
-    """True on the days of the week in `days` that are no holiday of `calendar`. ValueError for an unknown calendar."""
-    return DAY_NAMES[day.weekday()] in days and (calendar is None or day not in holidays_of(calendar))
-
-
-@lru_cache(maxsize=32)
-def holidays_of(calendar: str) -> Container[date]:
-    """The holidays of a country (`US`), a part of it (`US-NY`) or a market (`XNYS`); ValueError when there are none of that name."""
-    import holidays
-
-    country, _, part = calendar.partition("-")
-    try:
-        if calendar in holidays.list_supported_financial():
-            return holidays.financial_holidays(calendar)
-        return holidays.country_holidays(country, subdiv=part or None)
-    except NotImplementedError as e:
-        msg = f"there is no calendar {calendar!r}; write a country such as US or DE, with a part US-NY, or a market such as XNYS"
-        raise ValueError(msg) from e

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from dqmon.checks.base.arrival import Learned
-from dqmon.checks.base.due_days import DAY_NAMES, Clock, Days, holidays_of, is_due
+from dqmon.checks.base.due_days import Clock, Days
 from dqmon.checks.base.fields import Number
 from dqmon.core.calendar import required_since
 from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.due_days import DAY_NAMES, holidays_of, is_due
 from dqmon.core.duration import Duration
 from dqmon.core.judgement import Evidence, Expected, Judgement
 from dqmon.core.metric import Metric

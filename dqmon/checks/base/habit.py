@@ -13,8 +13,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from dqmon.checks.base.arrival_clock import ArrivalClock, Delays
-from dqmon.checks.base.due_days import DAY_NAMES, is_due
 from dqmon.checks.base.words import count
+from dqmon.core.due_days import DAY_NAMES, is_due
 from dqmon.core.duration import format_duration
 from dqmon.core.history import Band, History, Learning, Point
 from dqmon.core.judgement import Expected, Judgement, Observed

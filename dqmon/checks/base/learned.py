@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from dqmon.checks.base.due_days import holidays_of
+from dqmon.core.due_days import holidays_of
 from dqmon.core.history import Band, History, Point
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from dqmon.detectors.base.noise import deviation, overdispersion
 from dqmon.detectors.base.public_holidays import Holiday, holiday_of
 from dqmon.detectors.base.robust import median
 from dqmon.detectors.base.scale import Scale, is_count, scale_of, second_scale_of
-from dqmon.detectors.base.season import season_of
+from dqmon.detectors.base.season import Turns, season_of
 from dqmon.detectors.base.series import Series
 from dqmon.detectors.base.tail import NEWEST, half_width, poisson_range
 
 if TYPE_CHECKING:
-    from numpy import float64, int64
+    from numpy import float64
     from numpy.typing import NDArray
 
 
@@ -68,7 +68,8 @@ def forecast(baseline: Baseline) -> Forecast:
     """The band on the series' scale; where there is a second scale, the tighter upper bound of both. Counts are never held
     to less than the chance of a Poisson variable, and values from 0 up to nothing below 0.
     """
-    values, found_slots = baseline.series.values, slots(baseline.series, baseline.seasonality)
+    values = baseline.series.values
+    found_slots = [(name, Turns.of(slot)) for name, slot in slots(baseline.series, baseline.seasonality)]
     found = _on_scale(baseline, scale_of(baseline.series), found_slots)
     if (second := second_scale_of(baseline.series)) is not None:
         other = _on_scale(baseline, second, found_slots)
@@ -83,7 +84,7 @@ def forecast(baseline: Baseline) -> Forecast:
     return Forecast(min(low, center), max(high, center), center, found.explanation)
 
 
-def _on_scale(baseline: Baseline, scale: Scale, found_slots: list[tuple[str, NDArray[int64]]]) -> Forecast:
+def _on_scale(baseline: Baseline, scale: Scale, found_slots: list[tuple[str, Turns]]) -> Forecast:
 
     series = baseline.series
     scaled = scale.of(series.values)
@@ -116,13 +117,13 @@ def _on_scale(baseline: Baseline, scale: Scale, found_slots: list[tuple[str, NDA
     return Forecast(scale.back(low), scale.back(high), scale.back(middle), tuple(explanation))
 
 
-def _seasons(scaled: NDArray[float64], series: Series, scale: Scale, found_slots: list[tuple[str, NDArray[int64]]]) -> _Seasons:
+def _seasons(scaled: NDArray[float64], series: Series, scale: Scale, found_slots: list[tuple[str, Turns]]) -> _Seasons:
     """All seasons, each learned from what the coarser ones leave."""
     import numpy as np
 
     effects, weekdays, widening, explanation = np.zeros(len(scaled) + 1), np.zeros(7), 1.0, []
-    for name, slot in found_slots:
-        found = season_of(scaled - effects[:-1], slot, series.period if name == "hour" else series.week)
+    for name, turns in found_slots:
+        found = season_of(scaled - effects[:-1], turns, series.period if name == "hour" else series.week)
         effects += found.effects
         widening *= found.widening
         if name == "weekday":

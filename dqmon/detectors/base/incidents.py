@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from dqmon.detectors.base.robust import median
 from dqmon.detectors.base.series import DAY_S, WEEK_S, Series, runs
 
 if TYPE_CHECKING:
-    from numpy import bool_, float64, int64
+    from numpy import bool_, float64, int64, intp
     from numpy.typing import NDArray
 
 RELEARN = 7
@@ -72,13 +73,12 @@ def believed(series: Series, alerted: NDArray[bool_]) -> tuple[NDArray[bool_], t
 
 def _bridged(values: NDArray[float64], alerted: NDArray[bool_]) -> NDArray[bool_]:
     """The alerted points, and up to `_BRIDGED` unalerted ones between two runs of them whose values are like these."""
-    import numpy as np
-
-    bridged = alerted.copy()
+    bridged, listed = alerted.copy(), values.tolist()
     for (start, end), (following, last) in pairwise(runs(alerted)):
-        level = median(np.append(values[start:end], values[following:last]))
-        if following - end <= _BRIDGED and (np.abs(values[end:following] - level) <= _ALIKE * abs(level)).all():
-            bridged[end:following] = True
+        if following - end <= _BRIDGED:
+            # Of the few values of a run Python has the median before numpy has begun.
+            level = statistics.median(listed[start:end] + listed[following:last])
+            bridged[end:following] = all(abs(value - level) <= _ALIKE * abs(level) for value in listed[end:following])
     return bridged
 
 
@@ -109,12 +109,20 @@ def _shares_of_usual(series: Series, alerted: NDArray[bool_], start: int, end: i
 
     turn = DAY_S if series.is_finer else WEEK_S
     slot = np.round(series.local % turn / series.cadence_s).astype(np.int64) % max(1, round(turn / series.cadence_s))
-    shares = []
-    for here in np.unique(slot[start:end]):
-        before = series.values[:start][(slot[:start] == here) & ~alerted[:start]][-4:]
-        if len(before) and (usual := median(before)) > _SMALLEST:
-            shares.append(series.values[start:end][slot[start:end] == here] / usual)
-    return np.concatenate(shares) if shares else np.zeros(0)
+    values, tested = series.values[start:end], slot[start:end]
+    past = np.flatnonzero(~alerted[:start])
+    if not len(past):
+        return np.zeros(0)
+    past = past[np.argsort(slot[past], kind="stable")]
+    first, end_of = (np.searchsorted(slot[past], tested, side) for side in ("left", "right"))
+    seen = np.minimum(end_of - first, 4)
+    newest = series.values[past[np.maximum(end_of[:, None] - 1 - np.arange(4), 0)]]
+    ordered = np.sort(np.where(np.arange(4) < seen[:, None], newest, np.inf), axis=1)
+    each = np.arange(len(tested))
+    usual = (ordered[each, np.maximum(seen - 1, 0) // 2] + ordered[each, np.minimum(seen // 2, 3)]) / 2
+    known = (seen > 0) & (usual > _SMALLEST)
+    shares: NDArray[float64] = values[known] / usual[known]
+    return shares
 
 
 def _recurring(series: Series, run: NDArray[int64]) -> NDArray[bool_]:
@@ -124,21 +132,43 @@ def _recurring(series: Series, run: NDArray[int64]) -> NDArray[bool_]:
     """
     import numpy as np
 
-    alerted = np.flatnonzero(run)
+    alerted, values = np.flatnonzero(run), series.values
     recurs = np.zeros(len(run), np.bool_)
     if not len(alerted):
         return recurs
-    values, number = series.values[alerted], run[alerted]
-    apart = np.abs(series.local[alerted][:, None] - series.local[alerted])
-    comes_again = apart == WEEK_S
+    earlier, later = (alerted[places] for places in _a_week_apart(series.local[alerted]))
+    pairs = [(earlier, later), (later, earlier)]
     if series.is_daily:
-        edge = month_edge(series.days[:-1][alerted])
-        is_short = np.bincount(run)[number] <= 2  # noqa: PLR2004 - an edge has two days
-        same_edge = (edge[:, None] == edge) & ((edge > 0) & is_short)[:, None]
-        comes_again |= same_edge & (apart > 26 * DAY_S) & (apart < 64 * DAY_S)
-    is_alike = np.abs(values[:, None] - values) <= _ALIKE * np.abs(values)[:, None]
-    recurs[alerted] = (comes_again & is_alike & (number[:, None] != number)).any(axis=1)
+        pairs.append(_at_same_edge(series, run, alerted))
+    for one, other in pairs:
+        is_alike = np.abs(values[one] - values[other]) <= _ALIKE * np.abs(values[one])
+        recurs[one[is_alike & (run[one] != run[other])]] = True
     return recurs
+
+
+def _a_week_apart(times: NDArray[float64]) -> tuple[NDArray[intp], NDArray[intp]]:
+    """All pairs of places whose times are a week apart: the earlier ones and the later ones. An hour that a clock shows twice has two."""
+    import numpy as np
+
+    order = np.argsort(times, kind="stable")
+    first, end = (np.searchsorted(times[order], times + WEEK_S, side) for side in ("left", "right"))
+    found = end - first
+    earlier = np.repeat(np.arange(len(times)), found)
+    nth = np.arange(len(earlier)) - np.repeat(np.cumsum(found) - found, found)
+    return earlier, order[np.repeat(first, found) + nth]
+
+
+def _at_same_edge(series: Series, run: NDArray[int64], alerted: NDArray[intp]) -> tuple[NDArray[intp], NDArray[intp]]:
+    """All pairs of points at the same edge of a month one or two months apart, the first of them in a run of an edge's two days at most."""
+    import numpy as np
+
+    edge = month_edge(series.days[:-1][alerted])
+    alerted, edge = alerted[edge > 0], edge[edge > 0]
+    apart = np.abs(series.local[alerted][:, None] - series.local[alerted])
+    is_short = np.bincount(run)[run[alerted]] <= 2  # noqa: PLR2004 - two days
+    same = (edge[:, None] == edge) & is_short[:, None] & (apart > 26 * DAY_S) & (apart < 64 * DAY_S)
+    one, other = np.nonzero(same)
+    return alerted[one], alerted[other]
 
 
 def _stayed(values: NDArray[float64], kept: NDArray[bool_], start: int, end: int, until: int) -> NDArray[int64] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from dqmon.detectors.base.incidents import RELEARN
@@ -40,15 +41,36 @@ def level_of(values: NDArray[float64]) -> Level:
     first = max(1, min(RELEARN, len(values) // 3))
     best: tuple[float, NDArray[float64], float] | None = None
     for memory in _MEMORIES:
-        kernel = memory * (1 - memory) ** np.arange(min(_REACH, len(values)))
-        weights = np.cumsum(kernel)[np.minimum(np.arange(len(values)), len(kernel) - 1)]
-        levels = (np.convolve(clean, kernel)[: len(values)] if memory < 1 else clean) / weights
-        miss = float(np.abs(clean[first:] - levels[first - 1 : -1]).mean())
+        levels = _smoothed(clean, memory)
+        miss = float(np.abs(clean[first:] - levels[first - 1 : -1]).sum())
         if best is None or miss < best[0]:
             best = (miss, levels, memory)
     assert best is not None  # noqa: S101 - for the type checker
     _, levels, memory = best
     return Level(float(levels[-1]), values[first:] - levels[first - 1 : -1], memory, clean)
+
+
+def _smoothed(values: NDArray[float64], memory: float) -> NDArray[float64]:
+    """The level at each value, itself included: the mean of it and the ones before, of weights that sum up to 1 from the first on."""
+    import numpy as np
+
+    if memory == 1:
+        return values
+    kernel, weights = _weights(memory)
+    reach = min(_REACH, len(values))
+    levels = np.convolve(values, kernel[:reach])[: len(values)]
+    levels[:reach] /= weights[:reach]
+    levels[reach:] /= weights[reach - 1]
+    return levels
+
+
+@cache
+def _weights(memory: float) -> tuple[NDArray[float64], NDArray[float64]]:
+    """The weight of the newest value, of the one before, and so on; and their sums."""
+    import numpy as np
+
+    kernel = memory * np.power(1 - memory, np.arange(_REACH), dtype=np.float64)
+    return kernel, np.cumsum(kernel)
 
 
 def cleaned(values: NDArray[float64]) -> NDArray[float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -11,7 +12,7 @@ from dqmon.detectors.base.robust import running_median, spread
 from dqmon.detectors.base.series import Series
 
 if TYPE_CHECKING:
-    from numpy import float64
+    from numpy import bool_, float64, int64
     from numpy.typing import NDArray
 
 _COUNTRIES = ("US", "GB", "DE", "FR", "IN", "CN", "JP", "BR", "CA", "AU", "IT", "ES", "NL", "SE", "PL", "MX")
@@ -26,7 +27,11 @@ _AROUND = 15
 _UNUSUAL = 2.0
 """A day is unusual from so many robust standard deviations on; one in twenty is so by chance."""
 
-_ENOUGH_HOLIDAYS = 2
+_ENOUGH_HOLIDAYS, _FESTIVAL = 2, 3
+"""Holidays that have to be unusual, with more days between them than a weekend has: a festival may have been one incident."""
+
+_DOUBT = 0.2
+"""A country is not believed that chance alone would bring forward in more than one of five tables, of all countries that are tried."""
 
 _SAME_HOLIDAY = 7
 """Days before the tested one that are no evidence: an incident that began with a long festival would explain itself."""
@@ -46,7 +51,8 @@ def holiday_of(scaled: NDArray[float64], series: Series) -> Holiday | None:
     """What the tested day's holiday did before, from the country whose holidays explain the most; None when none does.
 
     scaled: one value a point of the daily series, without weekdays, alerted points included: a holiday's were. A country
-    counts when at least two of its holidays that are a week past, and at least half of them, were unusual.
+    counts when at least two of its holidays that are a week past, and at least half of them, were unusual, more of them than
+    chance makes unusual where other days are so as often as here.
     """
     import numpy as np
 
@@ -62,11 +68,23 @@ def holiday_of(scaled: NDArray[float64], series: Series) -> Holiday | None:
         if today not in found:
             continue
         here = np.array([day in found and day < today - _SAME_HOLIDAY for day in past])
-        unusual = int(is_unusual[here].sum())
-        if unusual >= max(_ENOUGH_HOLIDAYS, here.sum() / 2) and (best is None or unusual / here.sum() > best[0]):
+        chance = len(_COUNTRIES) * _chance(days[:-1], is_unusual, here)
+        if chance < (best[0] if best else _DOUBT):
             lowest, highest = float(off[here].min()), float(off[here].max())
-            best = unusual / here.sum(), Holiday(country, int(here.sum()), min(0.0, lowest), max(0.0, highest))
+            best = chance, Holiday(country, int(here.sum()), min(0.0, lowest), max(0.0, highest))
     return best[1] if best else None
+
+
+def _chance(days: NDArray[int64], is_unusual: NDArray[bool_], here: NDArray[bool_]) -> float:
+    """How likely as many of the days `here` are unusual by chance (binomial); 1 when too few are."""
+    unusual, holidays = int(is_unusual[here].sum()), int(here.sum())
+    odd = days[here & is_unusual]
+    apart = 1 + int((odd[1:] - odd[:-1] > _FESTIVAL).sum())
+    if unusual < holidays / 2 or not unusual or apart < _ENOUGH_HOLIDAYS:
+        return 1.0
+    # One more than were seen, so that days without any unusual one are not taken for days that cannot have one.
+    rate = (int(is_unusual.sum()) - unusual + 1) / (len(days) - holidays + 1)
+    return sum(math.comb(holidays, n) * rate**n * (1 - rate) ** (holidays - n) for n in range(unusual, holidays + 1))
 
 
 def _holidays(country: str, first: int, last: int) -> frozenset[int]:

@@ -39,7 +39,26 @@ def running_median(values: NDArray[float64], width: int) -> NDArray[float64]:
     import numpy as np
 
     width = min(width, len(values) - 1 + len(values) % 2)
-    windows = np.lib.stride_tricks.sliding_window_view(values, width)
-    middle = np.partition(windows, width // 2, axis=1)[:, width // 2]
-    around: NDArray[float64] = middle[np.clip(np.arange(len(values)) - width // 2, 0, len(middle) - 1)]
+    half = width // 2
+    if width == _NETWORK_WIDTH:
+        middle = _medians_of_seven(values)
+    else:
+        middle = np.partition(np.lib.stride_tricks.sliding_window_view(values, width), half, axis=1)[:, half]
+    around = np.empty(len(values))
+    around[:half], around[half : len(values) - half], around[len(values) - half :] = middle[0], middle, middle[-1]
     return around
+
+
+_NETWORK_WIDTH = 7
+_NETWORK = ((0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6), (2, 3), (3, 6), (4, 5), (1, 4), (1, 3), (3, 4))
+"""Pairs to put in order, after which the fourth of seven is their median: N. Devillard, Fast median search (1998)."""
+
+
+def _medians_of_seven(values: NDArray[float64]) -> NDArray[float64]:
+    """The median of each seven neighbours."""
+    import numpy as np
+
+    nth = [values[start : len(values) - _NETWORK_WIDTH + 1 + start] for start in range(_NETWORK_WIDTH)]
+    for low, high in _NETWORK:
+        nth[low], nth[high] = np.minimum(nth[low], nth[high]), np.maximum(nth[low], nth[high])
+    return nth[_NETWORK_WIDTH // 2]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dqmon.detectors.base.robust import medians, spread
 
 if TYPE_CHECKING:
-    from numpy import float64, int64
+    from numpy import float64, int16, int64, intp
     from numpy.typing import NDArray
 
 
@@ -24,33 +24,54 @@ class Season:
     widening: float
 
 
-def season_of(values: NDArray[float64], slot: NDArray[int64], period: int) -> Season:
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The slot of each point, that of the tested one last, and what follows from the slots alone.
+
+    seen: how many points each has. order: the points' slots, to sort by. lower, upper: where the middle of each slot's values is,
+    once all are sorted by slot and by value.
+    """
+
+    slot: NDArray[int64]
+    seen: NDArray[intp]
+    order: NDArray[int16]
+    lower: NDArray[intp]
+    upper: NDArray[intp]
+
+    @classmethod
+    def of(cls, slot: NDArray[int64]) -> Turns:
+        """Of slots from 0 up."""
+        import numpy as np
+
+        past = slot[:-1]
+        seen = np.bincount(past, minlength=int(slot.max()) + 1)
+        start, last = np.cumsum(seen) - seen, len(past) - 1
+        lower = np.minimum(start + np.maximum(seen - 1, 0) // 2, last)
+        return cls(slot, seen, past.astype(np.int16), lower, np.minimum(start + seen // 2, last))
+
+
+def season_of(values: NDArray[float64], turns: Turns, period: int) -> Season:
     """The effect of each point's slot: the median deviation from the level of its period, shrunk towards 0.
 
-    values: oldest first. slot: one more than values, the tested point's last. period: points in one turn of the season; a shorter
-    one would take the season for a level.
+    values: oldest first. period: points in one turn of the season; a shorter one would take the season for a level.
     A slot's median of n points has the variance (pi / 2) s² / n; what the medians vary beyond that is believed to be
     real, the share t² / (t² + variance) of each is kept (empirical Bayes: Efron & Morris, JASA 70, 1975). A slot that was
     never seen has no effect.
     """
     import numpy as np
 
-    rest = values - _levels(values, period)
-    past, size = slot[:-1], int(slot.max()) + 1
-    seen = np.bincount(past, minlength=size)
+    rest, slot, seen = values - _levels(values, period), turns.slot, turns.seen
     # By value, then by slot: the second sort keeps the order of the first, and counts 16-bit numbers in place of comparing.
     order = np.argsort(rest)
-    ordered = rest[order[np.argsort(past[order].astype(np.int16), kind="stable")]]
-    start = np.cumsum(seen) - seen
-    upper = np.minimum(start + seen // 2, len(rest) - 1)
-    lower = np.minimum(start + np.maximum(seen - 1, 0) // 2, len(rest) - 1)
-    middle = np.where(seen > 0, (ordered[upper] + ordered[lower]) / 2, 0.0)
-    noise = spread(rest - middle[past])
+    ordered = rest[order[np.argsort(turns.order[order], kind="stable")]]
     known = seen > 0
-    variance = math.pi / 2 * noise**2 / np.maximum(seen, 1)
+    middle = np.where(known, (ordered[turns.upper] + ordered[turns.lower]) / 2, 0.0)
+    noise = spread(rest - middle[slot[:-1]])
     # In-slot residuals are smaller than the noise by the degrees of freedom that the medians took.
-    variance = variance * len(rest) / max(1, len(rest) - int(known.sum()))
-    real = max(0.0, float(middle[known].var() - variance[known].mean()))
+    slots = int(known.sum())
+    variance = math.pi / 2 * noise**2 * len(rest) / max(1, len(rest) - slots) / np.maximum(seen, 1)
+    off = middle[known] - float(middle.sum()) / slots
+    real = max(0.0, float(off @ off - variance[known].sum()) / slots)
     kept = np.where(known, real / (real + variance) if real > 0 else 0.0, 0.0)
     share, n = float(kept[slot[-1]]), max(2, int(seen[slot[-1]]))
     widening = math.sqrt((1 + share**2 / n) / (1 - share * (2 - share) / n))

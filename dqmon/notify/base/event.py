@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dqmon.alerts.wording import affected_text
 from dqmon.core.message import Affected, DeliveryKind
 from dqmon.core.plain import plain
+from dqmon.notify.base.digest_event import digest_event, digest_event_text
 from dqmon.notify.base.text import clean, named_links
 
 if TYPE_CHECKING:
@@ -23,31 +26,61 @@ EVENTS = {
     DeliveryKind.RESOLVE: "resolved",
 }
 """A repeat says `firing` again: the same incident still does."""
-TEXT_LIMIT = 500
-SQL_LIMIT = 1_500
-LISTED = 10
+EVENT_LIMIT = 500_000
+"""Bytes of an event: receivers commonly take 512 KiB, and its id is still to come."""
+_LINK_LIMIT = 2_000
+_ENTRIES = 40
+"""Keys of one object; a result has 27."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """The place that there is: characters of a text and of a statement, items of a list."""
+
+    text: int
+    sql: int
+    items: int
+
+
+# The last one always fits: 3 alerts of some 100 texts of 100 characters, each of 3 bytes at most.
+_ROOMS = (_Room(500, 1_500, 10), _Room(500, 0, 10), _Room(150, 0, 10), _Room(100, 0, 3))
 
 
 def event(message: Message) -> Json:
     """The event but for its `event_id`, which is the delivery's.
 
-    Texts are cut at TEXT_LIMIT characters and have no control characters, lists at LISTED items, so that an event stays under
-    1 MB whatever the values; instants are ISO 8601 in UTC.
+    `alerts` has those that are open, the root first, then those that have resolved since the last message; the `result` of each
+    is its item of `results[]`. Texts are cut and have no control characters, lists are cut, so that an event stays under
+    EVENT_LIMIT whatever the values: the statements go first. Instants are ISO 8601 in UTC.
     """
+    if message.kind is DeliveryKind.DIGEST:
+        return digest_event(message)
+    for room in _ROOMS:
+        told = _event(message, room)
+        if len(json.dumps(told, ensure_ascii=False).encode()) <= EVENT_LIMIT:
+            break
+    return told
+
+
+def _event(message: Message, room: _Room) -> Json:
+    alerts = (*message.alerts[: room.items], *message.left[: room.items])
     return {
         "schema_version": 1,
         "event": EVENTS[message.kind],
-        "incident": _incident(message),
-        "alerts": [_alert(alert) for alert in message.alerts[:LISTED]],
+        "incident": _incident(message, room),
+        "alerts": [_alert(alert, room) for alert in alerts],
     }
 
 
 def event_text(payload: Json) -> str:
     """An event as a person reads it."""
+    if payload["event"] == DeliveryKind.DIGEST:
+        return digest_event_text(payload)
     incident = payload["incident"]
     lines = [f"{payload['event'].upper()} {incident['severity']}: {incident['title']}"]
     for alert in payload["alerts"]:
-        lines += _alert_lines(alert)
+        has_left = alert["state"] == "resolved" and payload["event"] != "resolved"
+        lines += [f"recovered: {alert['check_id']}: {alert['observed']}"] if has_left else _alert_lines(alert)
     lines += [f"changed: {text}" for text in incident["changes"]]
     lines += [f"affected: {affected_text(_item(item))}" for item in incident["affected"]]
     lines += [
@@ -79,71 +112,92 @@ def _alert_lines(alert: Json) -> list[str]:
     return [f"{label}: {text}" for label, text in told.items() if text]
 
 
-def _incident(message: Message) -> Json:
-    links = {clean(label, 100): clean(url, 2_000) for label, url in list(named_links(message).items())[:LISTED]}
+def _incident(message: Message, room: _Room) -> Json:
+    links = {clean(label, 100): clean(url, _LINK_LIMIT) for label, url in list(named_links(message).items())[: room.items]}
     return {
-        "id": _text(message.incident_id),
-        "group_id": _text(message.group_id),
-        "dedup_key": _text(message.dedup_key),
-        "instance": _text(message.instance),
+        "id": _text(message.incident_id, room),
+        "group_id": _text(message.group_id, room),
+        "dedup_key": _text(message.dedup_key, room),
+        "instance": _text(message.instance, room),
         "severity": message.severity.value,
-        "title": _text(message.title),
+        "title": _text(message.title, room),
         "opened_at": plain(message.opened_at),
         "at": plain(message.at),
-        "acknowledged_by": _text(message.acknowledged_by),
+        "acknowledged_by": _text(message.acknowledged_by, room),
         "resolved_after_s": message.resolved_after_s,
-        "changes": _texts(message.changes),
-        "more_alerts": message.more + max(0, len(message.alerts) - LISTED),
-        "affected": [_affected(item) for item in message.affected[:LISTED]],
-        "more_affected": message.affected_more + max(0, len(message.affected) - LISTED),
-        "runbook": _text(message.alerts[0].runbook),
+        "changes": _texts(message.changes, room),
+        "more_alerts": message.more + max(0, len(message.alerts) - room.items),
+        "affected": [_affected(item, room) for item in message.affected[: room.items]],
+        "more_affected": message.affected_more + max(0, len(message.affected) - room.items),
+        "runbook": _text(message.alerts[0].runbook, room),
         "links": links,
     }
 
 
-def _alert(alert: AlertFacts) -> Json:
-    """What is told of one alert; `result` has those keys of a result's item that a message knows."""
-    path, line = _place(alert.declared_at)
+def _alert(alert: AlertFacts, room: _Room) -> Json:
+    """What is told of one alert."""
     return {
-        "check_id": _text(alert.check_id),
-        "kind": _text(alert.kind),
-        "state": _text(alert.state),
+        "check_id": _text(alert.check_id, room),
+        "kind": _text(alert.kind, room),
+        "state": _text(alert.state, room),
         "severity": alert.severity.value,
-        "headline": _text(alert.headline),
+        "headline": _text(alert.headline, room),
         "since": plain(alert.since),
         "resolved_at": plain(alert.resolved_at),
         "outcomes_in_a_row": alert.outcomes_in_a_row,
-        "observed": _text(alert.observed),
-        "last_good": _text(alert.last_good),
-        "members": _texts(alert.members),
-        "members_left": _texts(alert.members_left),
-        "recent": list(alert.recent),
-        "description": _text(alert.description),
-        "first_step": _text(alert.first_step),
-        "run_id": _text(alert.run_id),
-        "result": {
-            "check_id": _text(alert.check_id),
-            "type": _text(alert.type),
-            "severity": alert.severity.value,
-            "expected": {"text": _text(alert.expected)},
-            "reason": _text(alert.reason),
-            "owner": _text(alert.owner),
-            "runbook": _text(alert.runbook),
-            "caused_by": _text(alert.caused_by),
-            "source": {"path": path, "line": line},
-            "sql": [clean(alert.sql, SQL_LIMIT, keep_lines=True)] if alert.sql else [],
-        },
+        "observed": _text(alert.observed, room),
+        "last_good": _text(alert.last_good, room),
+        "members": _texts(alert.members, room),
+        "members_left": _texts(alert.members_left, room),
+        "recent": [point.value for point in alert.series],
+        "description": _text(alert.description, room),
+        "first_step": _text(alert.first_step, room),
+        "run_id": _text(alert.run_id, room),
+        "result": _result(alert, room),
     }
 
 
-def _affected(item: Affected) -> Json:
+def _result(alert: AlertFacts, room: _Room) -> Json:
+    """The item of `results[]`; of a message that does not keep it those keys that the message knows all the same."""
+    if alert.result is not None:
+        sql = [clean(text, room.sql, keep_lines=True) for text in alert.result["sql"]] if room.sql else []
+        return _cut(alert.result, room) | {"sql": sql}
+    path, line = _place(alert.declared_at, room)
     return {
-        "name": _text(item.name),
-        "kind": _text(item.kind),
+        "check_id": _text(alert.check_id, room),
+        "type": _text(alert.type, room),
+        "severity": alert.severity.value,
+        "expected": {"text": _text(alert.expected, room)},
+        "reason": _text(alert.reason, room),
+        "owner": _text(alert.owner, room),
+        "runbook": _text(alert.runbook, room),
+        "caused_by": _text(alert.caused_by, room),
+        "source": {"path": path, "line": line},
+        "sql": [clean(alert.sql, room.sql, keep_lines=True)] if alert.sql and room.sql else [],
+    }
+
+
+def _cut(value: Json, room: _Room) -> Json:
+    """The same JSON with all texts clean and cut, and lists cut."""
+    match value:
+        case str():
+            return clean(value, room.text)
+        case list():
+            return [_cut(item, room) for item in value[: room.items]]
+        case dict():
+            return {clean(key, room.text): _cut(item, room) for key, item in list(value.items())[:_ENTRIES]}
+        case _:
+            return plain(value)
+
+
+def _affected(item: Affected, room: _Room) -> Json:
+    return {
+        "name": _text(item.name, room),
+        "kind": _text(item.kind, room),
         "is_failing": item.is_failing,
         "last_good_at": plain(item.last_good_at),
-        "owner": _text(item.owner),
-        "url": _text(item.url),
+        "owner": _text(item.owner, room),
+        "url": _text(item.url, room),
     }
 
 
@@ -152,15 +206,15 @@ def _item(data: Json) -> Affected:
     return Affected(**{**data, "last_good_at": datetime.fromisoformat(at) if at else None})
 
 
-def _place(declared_at: str) -> tuple[str, int | None]:
+def _place(declared_at: str, room: _Room) -> tuple[str, int | None]:
     """`checks/orders.yml` and 12 of `checks/orders.yml:12`."""
     path, _, line = declared_at.rpartition(":")
-    return (clean(path, TEXT_LIMIT), int(line)) if re.fullmatch("[0-9]{1,9}", line) else (clean(declared_at, TEXT_LIMIT), None)
+    return (clean(path, room.text), int(line)) if re.fullmatch("[0-9]{1,9}", line) else (clean(declared_at, room.text), None)
 
 
-def _text(value: str | None) -> str | None:
-    return None if value is None else clean(value, TEXT_LIMIT)
+def _text(value: str | None, room: _Room) -> str | None:
+    return None if value is None else clean(value, room.text)
 
 
-def _texts(values: tuple[str, ...]) -> list[str]:
-    return [clean(value, TEXT_LIMIT) for value in values[:LISTED]]
+def _texts(values: tuple[str, ...], room: _Room) -> list[str]:
+    return [clean(value, room.text) for value in values[: room.items]]

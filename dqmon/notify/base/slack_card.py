@@ -8,35 +8,68 @@ colour. Limits: docs.slack.dev/reference/block-kit/blocks; the total of 10,000 i
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, TypeVar
 
 from dqmon.alerts.wording import affected_text
 from dqmon.core.message import DeliveryKind
 from dqmon.core.verdict import Severity
-from dqmon.notify.base.story import status
+from dqmon.notify.base.series import course, sparkline
+from dqmon.notify.base.slack_buttons import buttons
+from dqmon.notify.base.slack_digest import digest_card
+from dqmon.notify.base.story import also_text, recovered_text, status
 from dqmon.notify.base.text import bare_title, clean, code_block, link, mrkdwn, named_links, units, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from dqmon.core.message import AlertFacts, Message
     from dqmon.core.plain import Json
+
+T = TypeVar("T")
 
 TOTAL_LIMIT = 10_000
 HEADER_LIMIT = 150
 SQL_LIMIT = 1_500
 _VALUE_LIMIT = 300
 _LINE_LIMIT = 280
+_SERIES = "series"
+"""The block_id of the line of values, whose place a picture takes."""
 _GREEN = "#2eb67d"
 _COLOURS = {Severity.INFO: "#8d8d8d", Severity.WARNING: "#ecb22e", Severity.ERROR: "#e8590c", Severity.CRITICAL: "#c92a2a"}
 # What is left out when a message is too long, in this order (R19): the query, then the lists.
 _ROOMS = ((SQL_LIMIT, 10), (0, 10), (0, 0))
 
 
-def card(message: Message) -> Json:
-    """The group's parent message, as it stands now."""
-    return _fitting(lambda sql_limit, lines: _payload(message, [_header(message)], list(_card(message, sql_limit, lines))))
+def card(message: Message, *, has_buttons: bool = False) -> Json:
+    """The group's parent message, as it stands now; of a digest, all that there is."""
+    if message.kind is DeliveryKind.DIGEST:
+        return digest_card(message)
+    last = [buttons(message)] if has_buttons else []
+
+    def build(sql_limit: int, lines: int) -> Json:
+        return _payload(message, [_header(message)], [*_card(message, sql_limit, lines), *last, _origin(message)])
+
+    return _fitting(build)
+
+
+def marked(payload: Json) -> Json:
+    """The payload saying that it may be there already."""
+    note = {"type": "context", "elements": [{"type": "plain_text", "text": "(may repeat)"}]}
+    return {**payload, "text": f"{payload['text']} (may repeat)", "blocks": [*payload["blocks"], note]}
+
+
+def with_chart(payload: Json, file_id: str) -> Json:
+    """A card with a picture that Slack has in the place of its line of values; one without such a line as it is."""
+    attachment = payload["attachments"][0]
+    blocks = [_image(block, file_id) if block.get("block_id") == _SERIES else block for block in attachment["blocks"]]
+    return {**payload, "attachments": [{**attachment, "blocks": blocks}]}
+
+
+def _image(line: Json, file_id: str) -> Json:
+    # docs.slack.dev/reference/block-kit/blocks/image-block; a text of it is for those who see no picture.
+    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": _plain_text(line["text"]["text"])}
 
 
 def reply(message: Message) -> Json:
@@ -80,40 +113,59 @@ def _header(message: Message) -> Json:
 
 def _card(message: Message, sql_limit: int, lines: int) -> Iterator[Json]:
     root = message.alerts[0]
-    yield {"type": "section", "fields": [_mrkdwn(f"*{label}*\n{value}") for label, value in _fields(root)]}
+    yield {"type": "section", "fields": [_mrkdwn(f"*{label}*\n{value}") for label, value in _fields(message, root)]}
+    if sparks := sparkline(root):
+        yield _section(f"*Last {len(sparks)} values:* {sparks} {mrkdwn(course(root), _VALUE_LIMIT)}") | {"block_id": _SERIES}
     if why := mrkdwn(root.reason, 800):
         yield _section(f"*Why:* {why}")
     if cause := mrkdwn(root.caused_by or "", _VALUE_LIMIT):
-        yield _section(f"*Caused by:* {cause}")
+        yield _section(f"*Likely root:* {cause}")
+    yield from _list("Changed", message.changes, lines)
+    if root.first_step and message.kind is not DeliveryKind.RESOLVE:
+        yield _section(f"*First step:* `{mrkdwn(root.first_step, _VALUE_LIMIT)}`")
     if description := mrkdwn(root.description or "", 500):
         yield _section(description)
     if message.acknowledged_by and message.kind is not DeliveryKind.ACKNOWLEDGE:
         yield _section(f"*Acknowledged by:* {mrkdwn(message.acknowledged_by, _VALUE_LIMIT)}")
-    yield from _list("Also", [f"{a.severity.upper()} {a.check_id}: {a.headline}" for a in message.alerts[1:]], lines, message.more)
-    yield from _list("Affected", [affected_text(item) for item in message.affected], lines, message.affected_more)
+    yield from _list("Also", message.alerts[1:], lines, message.more, also_text)
+    yield from _recovered(message, lines)
+    yield from _list("Affected", message.affected, lines, message.affected_more, affected_text)
     yield from _list("Where", [*root.members, *(f"{text} (left)" for text in root.members_left)], lines)
-    if root.first_step and message.kind is not DeliveryKind.RESOLVE:
-        yield _section(f"*First step:* `{mrkdwn(root.first_step, _VALUE_LIMIT)}`")
     if root.sql and sql_limit:
         yield _section("*Reproduce*\n" + code_block(root.sql, sql_limit))
-    yield from _footer(message)
+    yield _links(message)
 
 
 def _news(message: Message, lines: int) -> Iterator[Json]:
     root = message.alerts[0]
     if message.kind in (DeliveryKind.REPEAT, DeliveryKind.RESOLVE):
         yield _section(f"*Observed:* {mrkdwn(root.observed, _VALUE_LIMIT)}, *expected:* {mrkdwn(root.expected, _VALUE_LIMIT)}")
-    yield from _list("Changed", list(message.changes), lines)
-    yield from _footer(message)
+    yield from _list("Changed", message.changes, lines)
+    yield from _recovered(message, lines)
+    yield _links(message)
+    yield _origin(message)
 
 
-def _fields(root: AlertFacts) -> Iterator[tuple[str, str]]:
+def _recovered(message: Message, lines: int) -> Iterator[Json]:
+    yield from _list("Recovered", message.left, lines, 0, recovered_text)
+
+
+def _fields(message: Message, root: AlertFacts) -> Iterator[tuple[str, str]]:
     yield "Observed", mrkdwn(root.observed, _VALUE_LIMIT) or "–"
     yield "Expected", mrkdwn(root.expected, _VALUE_LIMIT) or "–"
     yield "Since", _date(root.since) + _how_long(root)
     yield "Last good", mrkdwn(root.last_good or "never seen", _VALUE_LIMIT)
     yield "Owner", mrkdwn(root.owner or "nobody: set `owner`", _VALUE_LIMIT)
-    yield "Dataset", mrkdwn(root.subject, _VALUE_LIMIT)
+    yield ("Impact", _impact(message)) if message.affected else ("Dataset", mrkdwn(root.subject, _VALUE_LIMIT))
+
+
+def _impact(message: Message) -> str:
+    """`2 tables, 1 dashboard, 30 more; 1 fails`: what is made from the root."""
+    kinds = Counter(mrkdwn(item.kind, 40) for item in message.affected)
+    said = [f"{amount} {kind}{'' if amount == 1 else 's'}" for kind, amount in kinds.items()]
+    failing = sum(item.is_failing for item in message.affected)
+    more = [f"{message.affected_more} more"] if message.affected_more else []
+    return ", ".join([*said, *more]) + (f"; {failing} fail{'s' if failing == 1 else ''}" if failing else "")
 
 
 def _how_long(root: AlertFacts) -> str:
@@ -122,21 +174,25 @@ def _how_long(root: AlertFacts) -> str:
     return f" ({root.outcomes_in_a_row} bad outcome{'' if root.outcomes_in_a_row == 1 else 's'} in a row)"
 
 
-def _list(label: str, items: list[str], lines: int, more: int = 0) -> Iterator[Json]:
+def _list(label: str, items: Sequence[T], lines: int, more: int = 0, said: Callable[[T], str] = str) -> Iterator[Json]:
     hidden = more + max(0, len(items) - lines)
-    shown = [f"• {mrkdwn(item, _LINE_LIMIT)}" for item in items[:lines]] + ([f"… and {hidden} more"] if hidden else [])
+    shown = [f"• {mrkdwn(said(item), _LINE_LIMIT)}" for item in items[:lines]] + ([f"… and {hidden} more"] if hidden else [])
     if shown:
         yield _section(f"*{label}*\n" + "\n".join(shown))
 
 
-def _footer(message: Message) -> Iterator[Json]:
-    """The runbook, always; then where all this comes from."""
-    root = message.alerts[0]
+def _links(message: Message) -> Json:
+    """The runbook, always, and the others."""
     named = named_links(message)
     links = [_link(label, url) for label, url in list(named.items())[:5]]
-    yield _section(" | ".join(links if "Runbook" in named else ["Runbook: none declared", *links]))
+    return _section(" | ".join(links if "Runbook" in named else ["Runbook: none declared", *links]))
+
+
+def _origin(message: Message) -> Json:
+    """Where all this comes from."""
+    root = message.alerts[0]
     origin = (message.instance, root.check_id, root.run_id and f"run {root.run_id}", root.declared_at, f"incident {message.incident_id}")
-    yield {"type": "context", "elements": [_mrkdwn(" | ".join(text for part in origin if (text := mrkdwn(part, 200))))]}
+    return {"type": "context", "elements": [_mrkdwn(" | ".join(text for part in origin if (text := mrkdwn(part, 200))))]}
 
 
 def _link(label: str, url: str) -> str:
@@ -167,6 +223,10 @@ def plain(payload: Json) -> str:
 
 
 def _plain_block(block: Json) -> Iterator[str]:
+    if block["type"] == "actions":
+        words = [(element.get("text") or element["placeholder"])["text"] for element in block["elements"]]
+        yield " ".join(f"[{word}]" for word in words)
+        return
     for node in (block.get("text"), *block.get("fields", ()), *block.get("elements", ())):
         if node:
             yield _plain_text(node["text"]) if node["type"] == "mrkdwn" else node["text"]

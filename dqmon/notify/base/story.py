@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dqmon.alerts.wording import affected_text
 from dqmon.core.duration import format_duration
@@ -11,12 +11,18 @@ from dqmon.core.message import DeliveryKind
 from dqmon.notify.base.text import ZERO_WIDTH_SPACE, bare_title, inert, link, named_links, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from dqmon.core.message import AlertFacts, Message
 
+T = TypeVar("T")
+
 LINK_LIMIT = 500
 """Characters of a URL that is linked to; a longer one is shown, cut."""
+
+
+_DIGEST_LINE = 230
+"""Characters of each of the seven lines of a digest: with all of them within the least that a channel takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Link:
 class Story:
     """What is told, in the order of reading. All texts are `inert`; the URLs of `links` alone are meant to be followed.
 
-    The runbook is always the first of the links. lists: what also fails, what is affected, where it fails, what changed.
+    The runbook is always the first of the links; a digest has none. lists: what also fails, what is affected, where it fails, what changed.
     """
 
     status: str
@@ -70,17 +76,31 @@ def status(message: Message) -> str:
             return f"ACKNOWLEDGED by {message.acknowledged_by or 'somebody'}"
         case DeliveryKind.REPEAT:
             return f"STILL {message.severity.upper()} after {format_duration((message.at - message.opened_at).total_seconds())}"
+        case DeliveryKind.DIGEST:
+            return "DIGEST"
         case _:
             return message.severity.upper()
 
 
 def story(message: Message, fits: Callable[[Story], bool] = lambda _: True) -> Story:
-    """The fullest story of a message that fits; the shortest one if none does."""
+    """The fullest story of a message that fits; the shortest one if none does. A digest is short, and has one only."""
+    if message.kind is DeliveryKind.DIGEST:
+        return _digest(message)
     for room in ROOMS:
         found = _told(message, room)
         if fits(found):
             break
     return found
+
+
+def also_text(alert: AlertFacts) -> str:
+    """One of the other alerts, in a line."""
+    return f"{alert.severity.upper()} {alert.check_id}: {alert.headline}"
+
+
+def recovered_text(alert: AlertFacts) -> str:
+    """One of the alerts that have resolved while others go on, in a line."""
+    return f"{alert.check_id}: {alert.observed or alert.reason}"
 
 
 def headline(message: Message, limit: int) -> str:
@@ -96,6 +116,11 @@ def plain_text(told: Story) -> str:
 def readable(text: str) -> str:
     """`text` without the zero-width spaces that make values inert."""
     return text.replace(ZERO_WIDTH_SPACE, "")
+
+
+def _digest(message: Message) -> Story:
+    facts = tuple((inert(label, 40), inert(text, _DIGEST_LINE)) for label, text in message.lines)
+    return Story(status(message), inert(bare_title(message), _DIGEST_LINE), facts, (), "", (), inert(message.instance, _DIGEST_LINE))
 
 
 def _told(message: Message, room: Room) -> Story:
@@ -129,18 +154,22 @@ def _facts(message: Message, root: AlertFacts) -> Iterator[tuple[str, str]]:
 
 
 def _lists(message: Message, root: AlertFacts, room: Room) -> Iterator[tuple[str, tuple[str, ...]]]:
-    also = [f"{a.severity.upper()} {a.check_id}: {a.headline}" for a in message.alerts[1:]]
-    where = [*root.members, *(f"{text} (left)" for text in root.members_left)]
-    for label, items, more in (
-        ("Changed", list(message.changes), 0),
-        ("Also", also, message.more),
-        ("Affected", [affected_text(item) for item in message.affected], message.affected_more),
-        ("Where", where, 0),
+    where = (*root.members, *(f"{text} (left)" for text in root.members_left))
+    for label, lines in (
+        ("Changed", _listed(message.changes, room)),
+        ("Recovered", _listed(message.left, room, 0, recovered_text)),
+        ("Also", _listed(message.alerts[1:], room, message.more, also_text)),
+        ("Affected", _listed(message.affected, room, message.affected_more, affected_text)),
+        ("Where", _listed(where, room)),
     ):
-        hidden = more + max(0, len(items) - room.lines)
-        shown = [text for item in items[: room.lines] if (text := inert(item, room.value))]
-        if shown or hidden:
-            yield label, (*shown, *([f"… and {hidden} more"] if hidden else []))
+        if lines:
+            yield label, lines
+
+
+def _listed(items: Sequence[T], room: Room, more: int = 0, said: Callable[[T], str] = str) -> tuple[str, ...]:
+    hidden = more + max(0, len(items) - room.lines)
+    shown = [text for item in items[: room.lines] if (text := inert(said(item), room.value))]
+    return (*shown, *([f"… and {hidden} more"] if hidden else []))
 
 
 def _links(message: Message, room: Room) -> Iterator[Link]:

@@ -26,6 +26,9 @@ def clean(text: str, limit: int, *, keep_lines: bool = False) -> str:
     Characters beyond the basic plane count two, as in JavaScript, so that no vendor counts more. Emoji stay whole as far
     as they fit. Without `keep_lines` every white space is one blank.
     """
+    head = text[: _RAW_FACTOR * limit]
+    if (head.replace("\n", "") if keep_lines else head).isprintable():  # nothing is to be left out, as of nearly every text
+        return _cut(text, limit).strip()
     return fit(text, limit, lambda c: _visible(c, keep_lines=keep_lines)).strip()
 
 
@@ -39,7 +42,7 @@ def fit(text: str, limit: int, form: Callable[[str], str]) -> str:
     end = 0
     for c in text[: _RAW_FACTOR * limit]:
         piece = form(c)
-        used += units(piece)
+        used += len(piece) + (piece >= "\U00010000")  # as `units`, of one character or a form of it
         if used > limit:
             break
         pieces.append(piece)
@@ -51,9 +54,16 @@ def fit(text: str, limit: int, form: Callable[[str], str]) -> str:
     return "".join(pieces[:end]) + "…" if limit else ""
 
 
+def _cut(text: str, limit: int) -> str:
+    """`fit` for characters that stay as they are."""
+    if len(text) <= limit and units(text) <= limit:
+        return text
+    return text[: max(0, limit - 1)] + "…" * (limit > 0) if text[:limit].isascii() else fit(text, limit, str)
+
+
 def units(text: str) -> int:
     """The length as JavaScript counts: UTF-16 code units."""
-    return len(text) + sum(c > "\uffff" for c in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _visible(c: str, *, keep_lines: bool) -> str:
@@ -92,11 +102,14 @@ def inert(text: str, limit: int, *, keep_lines: bool = False) -> str:
     is: tables are named like hosts.
     """
     defused = _LIVE.sub(lambda found: found[0][0] + ZERO_WIDTH_SPACE + found[0][1:], clean(text, limit, keep_lines=keep_lines))
-    return fit(defused, limit, str)
+    return _cut(defused, limit)
 
 
 def _fit_escaped(text: str, limit: int, more: dict[str, str]) -> str:
     forms = _ENTITIES | more
+    whole = text.translate({ord(c): form for c, form in forms.items()})
+    if units(whole) <= limit:
+        return whole
     return fit(text, limit, lambda c: forms.get(c, c))
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
+from dqmon.warehouses.base.delta_log import DeltaLog
 from dqmon.warehouses.base.lake_table import LakeFile, LakeTable
 from dqmon.warehouses.base.object_store import ObjectStore, lake_package
 
@@ -46,6 +47,7 @@ def read_delta(place: str, store: ObjectStore) -> LakeTable:
         files=_files(table, schema, root) if _is_plain(table, schema) else None,
         stream=table.scan,
         last_changed=lambda: _last_changed(file_system, root, table.version()),
+        past_rows=lambda since: DeltaLog(table, file_system, root, place, store).past_rows(since),
     )
 
 

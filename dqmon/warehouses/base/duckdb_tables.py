@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from dqmon.core.facts import TableFacts
 from dqmon.core.fragment import Fragment
+from dqmon.core.past_rows import PastRows
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import ConnectFailed, PermissionDenied, TableMissing, WarehouseError
 from dqmon.warehouses.base.duckdb_files import FILE, READERS, Ask, Files, object_stamps, quoted_name
@@ -16,6 +17,8 @@ from dqmon.warehouses.base.duckdb_options import DuckdbOptions, FileTable
 from dqmon.warehouses.base.object_store import ObjectStore, store_error, within
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dqmon.warehouses.base.lake_table import LakeTable
 
 LAKE = "dq_lake_"
@@ -52,6 +55,16 @@ class FileTables:
     def facts(self, table: TableRef, columns: Sequence[Column]) -> TableFacts:
         """What the log or the footers say. Raises a WarehouseError."""
         return self.made(table.name).facts(columns)
+
+    def past_rows(self, table: TableRef, since: datetime) -> PastRows:
+        """What the log of a lake table says, within the time of a statement; files have no log. Raises a WarehouseError."""
+        made, name = self.made(table.name), self._declared[table.name.lower()]
+        if isinstance(made, Files):
+            return PastRows((), "files keep no history of how many rows they had")
+        try:
+            return within(self._options.statement_timeout, partial(made.past_rows, since))
+        except Exception as e:
+            raise store_error(e, self._tables[name].path, self._store) from e
 
     def make_all(self) -> None:
         """Makes all that can be made."""

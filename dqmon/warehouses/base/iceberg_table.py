@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from dqmon.core.past_rows import PastRows, counted_back
 from dqmon.errors import TableMissing
 from dqmon.warehouses.base.lake_table import LakeFile, LakeTable
 from dqmon.warehouses.base.object_store import ObjectStore, lake_package
@@ -43,6 +44,7 @@ def read_iceberg(name: str, catalog: tuple[str, Mapping[str, str]], store: Objec
         files=tuple(_file(table, task.file) for task in tasks) if is_plain else None,
         stream=lambda: table.scan().to_arrow_batch_reader(),
         last_changed=lambda: _last_changed(table),
+        past_rows=lambda since: _past_rows(table, since),
     )
 
 
@@ -128,3 +130,22 @@ def _last_changed(table: Any) -> datetime | None:
     while current is not None and current.summary is not None and current.summary.operation.value == "replace":
         current = table.snapshot_by_id(current.parent_snapshot_id) if current.parent_snapshot_id else None
     return datetime.fromtimestamp(current.timestamp_ms / 1000, UTC) if current is not None and current.summary is not None else None
+
+
+def _past_rows(table: Any, since: datetime) -> PastRows:
+    """By the snapshots that were the current one, each with its total, as far back as they are kept and without delete files.
+
+    https://iceberg.apache.org/spec/#optional-snapshot-summary-fields; equality deletes do not say how many rows they delete.
+    """
+    totals: list[tuple[datetime, int]] = []
+    for entry in reversed(table.history()):
+        snapshot = table.snapshot_by_id(entry.snapshot_id)
+        summary = {} if snapshot is None or snapshot.summary is None else snapshot.summary.additional_properties
+        if "total-records" not in summary or any(int(summary.get(f"total-{kind}-deletes", 0)) for kind in ("position", "equality")):
+            break
+        at = datetime.fromtimestamp(entry.timestamp_ms / 1000, UTC)
+        totals.append((at, int(summary["total-records"])))
+        if at <= since:
+            break
+    because = "the snapshots of the Iceberg table" if totals else "the Iceberg table has delete files, or snapshots without totals"
+    return counted_back(totals, because)

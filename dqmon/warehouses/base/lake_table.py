@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dqmon.core.facts import ColumnFacts, TableFacts
 from dqmon.core.fragment import Fragment
+from dqmon.core.past_rows import PastRows
 from dqmon.core.table import Column, TypeGroup
 from dqmon.warehouses.base.duckdb_files import FILE
 from dqmon.warehouses.base.object_store import lake_package
@@ -48,6 +49,7 @@ class LakeTable:
 
     files: Parquet files, each readable alone by the schema; None where only the format's own library can put them together, whose
     `stream` is read as a whole then. last_changed: looks up when rows were added, changed or deleted last, aware UTC; None in doubt.
+    past_rows: reads in the log how many rows there were since a time.
     """
 
     because: str
@@ -57,6 +59,7 @@ class LakeTable:
     files: tuple[LakeFile, ...] | None
     stream: Callable[[], Any]
     last_changed: Callable[[], datetime | None]
+    past_rows: Callable[[datetime], PastRows]
 
     def source(self) -> Any:
         """What DuckDB reads: by file where that is possible, with FILE as a column, so that it opens only those that a filter asks for."""

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
+from dqmon.core.past_rows import PastRows
 from dqmon.core.spending import NOTHING_TOLD, Spending
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import ConnectFailed, QueryFailed, QueryTimeout, TableMissing, UnsafeSql, WarehouseError
@@ -50,6 +51,8 @@ class SqlSession(ABC):
     """
     clock_sql: ClassVar[str | None] = None
     """One row with the server's time, with its zone."""
+    no_past_rows: ClassVar[str] = "the engine keeps no history of how many rows a table had"
+    """Why `past_rows` knows nothing."""
 
     def __init__(self, connection: sa.Connection, warehouse: SqlWarehouse) -> None:
         self.connection = connection
@@ -99,6 +102,11 @@ class SqlSession(ABC):
         """None, unless the engine's session says more."""
         del table
         return ()
+
+    def past_rows(self, table: TableRef, since: datetime) -> PastRows:
+        """None, unless the engine's session says more."""
+        del table, since
+        return PastRows((), self.no_past_rows)
 
     def estimate(self, statement: Select[tuple[object, ...]]) -> Spending:
         """Nothing, unless the engine's session says more."""

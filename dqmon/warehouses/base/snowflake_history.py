@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
 from dqmon.core.capabilities import Said
+from dqmon.core.past_rows import PastRows, counted_back
 from dqmon.warehouses.base.snowflake_catalogue import place
 from dqmon.warehouses.base.snowflake_sql import quoted, stored_name
 
@@ -41,6 +42,31 @@ ATTRIBUTED = sa.text(
     "select query_id, credits_attributed_compute + coalesce(credits_used_query_acceleration, 0) "
     "from snowflake.account_usage.query_attribution_history where start_time >= :since and query_id in :ids"
 ).bindparams(sa.bindparam("ids", expanding=True))
+
+
+CHANGES = "TABLE_DML_HISTORY of Snowflake, which is up to six hours late"
+# By the hour; the newest table of that name alone. https://docs.snowflake.com/en/sql-reference/account-usage/table_dml_history
+CHANGED = sa.text(
+    "select end_time, rows_added - rows_removed from snowflake.account_usage.table_dml_history where end_time > :since and "
+    "database_name = coalesce(:database, current_database()) and schema_name = :schema and table_name = :table "
+    "qualify table_id = max(table_id) over () order by end_time"
+)
+
+
+def past_totals(rows: int, changes: Sequence[tuple[datetime, int]]) -> PastRows:
+    """The rows after each hour with changes (its end and the rows that came, less those that went), counted back from those of now.
+
+    An estimate: changes of the last hours may not be in the history yet, and then older totals are too high by as many.
+    """
+    totals: list[tuple[datetime, int]] = []
+    for ended, change in reversed(changes):
+        totals.append((ended.astimezone(UTC), rows))
+        rows -= change
+    if not totals:
+        return PastRows((), "TABLE_DML_HISTORY has no change of the table's rows in this time")
+    if min(rows, *(total for _, total in totals)) < 0:
+        return PastRows((), "TABLE_DML_HISTORY has more new rows than the table has")
+    return counted_back(totals, CHANGES, is_exact=False)
 
 
 def loads(database: str | None, schema: str, names: Sequence[str]) -> tuple[sa.TextClause, Mapping[str, str]]:

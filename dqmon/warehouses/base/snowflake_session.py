@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
+from dqmon.core.past_rows import PastRows
 from dqmon.core.spending import Spending
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import PermissionDenied, QueryFailed, TableMissing, WarehouseError
@@ -22,7 +23,7 @@ from dqmon.warehouses.base.session import SqlSession
 from dqmon.warehouses.base.snowflake_catalogue import Entry, all_of, column, entries, is_view, listed, table_facts
 from dqmon.warehouses.base.snowflake_connect import query_tag
 from dqmon.warehouses.base.snowflake_errors import translated
-from dqmon.warehouses.base.snowflake_history import ATTRIBUTED, ATTRIBUTED_BEFORE, LAST_LOAD, TABLES_AT_ONCE, loads
+from dqmon.warehouses.base.snowflake_history import ATTRIBUTED, ATTRIBUTED_BEFORE, CHANGED, LAST_LOAD, TABLES_AT_ONCE, loads, past_totals
 from dqmon.warehouses.base.snowflake_role import POWERS, in_words, limit_advice, settings_advice, zone_advice
 from dqmon.warehouses.base.snowflake_sql import quoted, stored_name, written_name
 
@@ -96,6 +97,19 @@ class SnowflakeSession(SqlSession):
                 yield from self._rows(*loads(catalog, schema, names[start : start + TABLES_AT_ONCE]), self.timeout_s)
         except (PermissionDenied, QueryFailed, TableMissing) as e:
             log.warning("load history cannot be read", warehouse=self.name, schema=schema, error=str(e))
+
+    def past_rows(self, table: TableRef, since: datetime) -> PastRows:
+        """Of Snowflake's own tables, from the account's history of changes, where the role may read it and sees all rows."""
+        entry = self._entry(table)
+        if entry is None or not entry.is_plain or entry.rows is None or not self._options.sees_all_rows:
+            return PastRows((), "Snowflake keeps a history of rows of its own tables only, for a role that sees all of them")
+        database = None if table.catalog is None else stored_name(table.catalog)
+        schema, name = stored_name(table.schema or self.default_schema), stored_name(table.name)
+        try:
+            found = self._rows(CHANGED, {"since": since, "database": database, "schema": schema, "table": name}, self.timeout_s)
+        except (PermissionDenied, QueryFailed, TableMissing) as e:
+            return PastRows((), f"TABLE_DML_HISTORY cannot be read, which the database role SNOWFLAKE.USAGE_VIEWER may: {e}")
+        return past_totals(entry.rows, [(ended, int(change)) for ended, change in found])
 
     def attributed(self, statement_ids: Collection[str], since: datetime) -> Mapping[str, float]:
         """From QUERY_ATTRIBUTION_HISTORY, which leaves out statements of 100 ms or less, and idle time."""

@@ -28,16 +28,13 @@ from dqmon.engine.backtest import replay_series, score
 
 DEFAULT = "dqmon"
 
-MOST_POINTS, EVERY = 1_400, 4
-"""Parts are switched off on every fourth series that is not longer: else that alone would take a quarter of an hour."""
-
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--each", type=int, default=4, help="series of each family")
     parser.add_argument("--split", type=Path, default=os.environ.get("ANOMALY_SPLIT"), help="a folder with a labelled split")
-    parser.add_argument("--no-parts", action="store_true", help="do not switch off parts of the detector")
+    parser.add_argument("--no-parts", action="store_true", help="do not switch off parts of the detector, which takes by far the most time")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="write the figures to docs/benchmarks.md")
     return parser.parse_args()
@@ -87,9 +84,8 @@ def main() -> int:
     found, ablations = {}, {}
     for group, series in groups.items():
         found[group] = shown(group, contest((DEFAULT, *PEERS), series, given.jobs), tables.contest)
-        some = [one for one in series if len(one.points) <= MOST_POINTS][::EVERY]
         if not given.no_parts:
-            without = {DEFAULT: found[group][DEFAULT].of(some)} | contest(tuple(PARTS), some, given.jobs)
+            without = {DEFAULT: found[group][DEFAULT]} | contest(tuple(PARTS), series, given.jobs)
             ablations[group] = shown(group, without, tables.ablation)
     if given.write:
         tables.write(tables.page(found, ablations))

@@ -44,7 +44,7 @@ PARTS: Mapping[str, tuple[tuple[Any, str, Any], ...]] = {
     "choice of the level's memory": ((level, "_MEMORIES", (0.15,)),),
     "outliers drawn in": ((level, "cleaned", lambda values: values),),
     "widths by t, not normal": ((forecast, "half_width", _normal_width),),
-    "noise of counts": ((forecast, "overdispersion", lambda *_: 1.0), (forecast, "deviation", lambda *_: 1.0)),
+    "noise of counts": ((forecast, "_width", lambda _scale, _scaled, found, _middle, p: forecast.half_width(found.errors, p)),),
     "chance of Poisson counts": ((forecast, "poisson_range", lambda mean, p: (mean, mean)),),
     "scale by likelihood": ((forecast, "scale_of", lambda _: scale.Scale.LINEAR),),
     "second scale": ((forecast, "second_scale_of", lambda _: None),),

@@ -52,6 +52,8 @@ def upgrade() -> None:
     _loads()
     _measurements()
     _meta()
+    _outages()
+    _page_events()
     _pipelines()
     _results()
     _runs()
@@ -107,6 +109,14 @@ def _alerts() -> None:
         sa.Column("recovering_since", INSTANT),
         sa.Column("resolved_at", INSTANT),
         sa.Column("last_good_at", INSTANT),
+        sa.Column(
+            "recent",
+            sa.Text,
+            nullable=False,
+            comment="the last outcomes, the newest last: x bad, . good; those before count as good",
+        ),
+        sa.Column("flapping_since", INSTANT, comment="its outcomes change too often for each change to be told"),
+        sa.Column("missing_since", INSTANT, comment="the configuration has no such check since then"),
         sa.PrimaryKeyConstraint("check_id", "kind", name="pk_dq_alerts"),
     )
     op.create_index("ix_dq_alerts_state", "dq_alerts", ["state"])
@@ -141,11 +151,11 @@ def _deliveries() -> None:
         "dq_deliveries",
         sa.Column("sequence", BIG_ID, comment="the order of sending within one channel and group"),
         sa.Column("id", sa.Text, nullable=False, comment="random; sent along, so that an uncertain sending can be looked up"),
-        sa.Column("group_id", sa.Text, nullable=False, comment="dq_groups.id"),
-        sa.Column("incident_id", sa.Text, nullable=False, comment="dq_incidents.id"),
+        sa.Column("group_id", sa.Text, nullable=False, comment="dq_groups.id; of a digest: its time and owner"),
+        sa.Column("incident_id", sa.Text, nullable=False, comment="dq_incidents.id; empty of a digest"),
         sa.Column("channel", sa.Text, nullable=False, comment="its name in the configuration"),
         sa.Column("dedup_key", sa.Text, nullable=False, comment="the vendor's key of the message or incident"),
-        sa.Column("kind", sa.Text, nullable=False, comment="trigger, update, repeat, acknowledge, resolve"),
+        sa.Column("kind", sa.Text, nullable=False, comment="trigger, update, repeat, acknowledge, resolve, digest"),
         sa.Column("part", sa.Text, nullable=False, comment="the request of several that tell one message: post, edit, reply, event"),
         sa.Column("rank", sa.Integer, nullable=False, comment="0 info .. 3 critical; higher ones are sent first"),
         sa.Column("message", sa.Text, nullable=False, comment="what is told, before the channel gives it its form"),
@@ -325,6 +335,37 @@ def _meta() -> None:
         sa.Column("key", sa.Text),
         sa.Column("value", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_dq_meta"),
+    )
+
+
+def _outages() -> None:
+    op.create_table(
+        "dq_outages",
+        sa.Column("channel", sa.Text, comment="its name in the configuration; the row goes with the next message taken"),
+        sa.Column("id", sa.Text, nullable=False, comment="random"),
+        sa.Column("since", INSTANT, nullable=False, comment="the first failure after which nothing was taken"),
+        sa.Column("tried_at", INSTANT, nullable=False, comment="the last failure"),
+        sa.Column("reason", sa.Text, nullable=False, comment="of the last failure"),
+        sa.Column("due_at", INSTANT, comment="when to decide who is told in its place; NULL: not before the next failure"),
+        sa.PrimaryKeyConstraint("channel", name="pk_dq_outages"),
+    )
+    op.create_index("ix_dq_outages_due_at", "dq_outages", ["due_at"])
+    op.create_table(
+        "dq_stand_ins",
+        sa.Column("stands_for", sa.Text, comment="dq_groups.id that was not taken; dq_outages.id: all less severe ones"),
+        sa.Column("group_id", sa.Text, nullable=False, comment="dq_groups.id that tells it elsewhere; empty: nobody is told"),
+        sa.PrimaryKeyConstraint("stands_for", name="pk_dq_stand_ins"),
+    )
+
+
+def _page_events() -> None:
+    op.create_table(
+        "dq_page_events",
+        sa.Column("channel", sa.Text, comment="its name in the configuration"),
+        sa.Column("id", sa.Text, comment="the service's own"),
+        sa.Column("dedup_key", sa.Text, nullable=False, comment="the page that it is about"),
+        sa.Column("at", INSTANT, nullable=False, comment="when it was done"),
+        sa.PrimaryKeyConstraint("channel", "id", name="pk_dq_page_events"),
     )
 
 
@@ -527,6 +568,7 @@ def _feedback() -> None:
         sa.Column("feedback", sa.Text, nullable=False, comment="real, expected or bad_threshold; the newest word counts"),
         sa.Column("said_by", sa.Text, nullable=False),
         sa.Column("said_at", INSTANT, nullable=False),
+        sa.Column("note", sa.Text, nullable=False, comment="why, or how it was repaired; empty when nothing was written"),
         sa.PrimaryKeyConstraint("incident_id", name="pk_dq_feedback"),
     )
 

@@ -1,0 +1,55 @@
+"""When an alert's outcomes change between good and bad too often for each change to be told (R2). Pure.
+
+The last outcomes of an alert are a text, the newest last: `x` bad, `.` good. It begins with a bad one: all outcomes before it count
+as good, as of a check that has never failed. So the text of a check that only passes is empty and never changes.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+REMEMBERED = 20
+"""Outcomes among which changes are counted (R2)."""
+CHANGES = 5
+"""With more changes than this an alert flaps (R2)."""
+STEADY = 10
+"""Equal outcomes in a row that end it (R2)."""
+HELD = f"held until {STEADY} equal outcomes in a row"
+"""What becomes of messages until then."""
+
+_BAD, _GOOD = "x", "."
+
+
+def remember(recent: str, *, is_bad: bool) -> str:
+    """The last outcomes with one more."""
+    return (recent + (_BAD if is_bad else _GOOD))[-REMEMBERED:].lstrip(_GOOD)
+
+
+def changes(recent: str) -> int:
+    """How often the last outcomes change between good and bad."""
+    return sum(before != after for before, after in pairwise(recent.rjust(REMEMBERED, _GOOD)))
+
+
+def is_unsteady(recent: str) -> bool:
+    """True when an alert with these last outcomes begins to flap."""
+    return changes(recent) > CHANGES
+
+
+def is_steady(recent: str) -> bool:
+    """True when one that flaps has come to rest, good or bad."""
+    return len(set(recent.rjust(REMEMBERED, _GOOD)[-STEADY:])) == 1
+
+
+def at_rest(recent: str) -> str:
+    """The outcomes that count after that: the equal ones alone, so that what was before it does not make the alert flap again."""
+    return recent[-STEADY:].lstrip(_GOOD)
+
+
+def began_text(recent: str) -> str:
+    """`flapping: 6 changes between good and bad in its last 20 outcomes; held until 10 equal ones in a row`."""
+    return f"flapping: {changes(recent)} changes between good and bad in its last {REMEMBERED} outcomes; {HELD}"
+
+
+def ended_text(*, is_bad: bool) -> str:
+    """`steady again: 10 good outcomes in a row`."""
+    return f"steady again: {STEADY} {'bad' if is_bad else 'good'} outcomes in a row"

@@ -33,7 +33,7 @@ lint: install
 	$(BIN)/python docs/generate.py --check
 
 test: install
-	$(BIN)/python -m pytest -n 2 -m "not long"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long"
 
 docs: install
 	$(BIN)/python docs/generate.py

@@ -83,7 +83,8 @@ class Past:
         place = bisect_left(self._times, kept.described_at)
         is_there = place < len(self._times) and self._times[place] == kept.described_at
         end = place + 1 if is_there else place
-        new = [] if kept.number is None else [self._flagged(Point(kept.described_at, kept.number, text=kept.text), kept.slot)]
+        points = [] if kept.number is None else [Point(kept.described_at, kept.number, text=kept.text, is_estimate=kept.is_estimate)]
+        new = [self._flagged(point, kept.slot) for point in points]
         self._points[place:end] = new
         self._times[place:end] = [point.at for point in new]
         self._slots[place:end] = [kept.slot for _ in new]

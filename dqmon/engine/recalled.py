@@ -87,10 +87,10 @@ class Recalled:
             self._index(values, since)
 
     def _index(self, values: Mapping[str, tuple[KeptValue, ...]], since: datetime) -> None:
-        """Sorts the values by run, and those that baselines learn by when they became known."""
+        """Sorts the values by run, and those that baselines learn by when they became known; estimates are of no run."""
         for name, kept in values.items():
             for value in kept:
-                if value.slot < since:
+                if value.slot < since or value.is_estimate:
                     continue
                 self._by_place[self._token(value), name, value.partition][value.segment] = value
                 if value.slot < self._began:

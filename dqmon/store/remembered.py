@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
-from dqmon.core.measurement import Failure
+from dqmon.core.measurement import ESTIMATED, Failure
 from dqmon.core.result import ResultRecord
 from dqmon.store.measurements import measurements
 from dqmon.store.results import results
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class KeptValue(NamedTuple):
     """A row of dq_measurements. `number` and `text` are as `Metric.restore` reads them; `partition` and `segment` are stored texts.
 
-    `id` grows in the order of committing.
+    `id` grows in the order of committing. `is_estimate`: it was not measured (`core.measurement.ESTIMATED`).
     """
 
     id: int
@@ -38,6 +38,7 @@ class KeptValue(NamedTuple):
     slot: datetime
     measured_at: datetime
     is_current: bool
+    is_estimate: bool
 
 
 class KeptRun(NamedTuple):
@@ -54,14 +55,14 @@ def values(connection: Connection, names: Collection[str], since: datetime) -> d
     m = measurements.c
     wanted = sa.select(
         *(m.id, m.run_id, m.segment, m.partition, m.described_at, m.value, m.value_text, m.failure, m.failure_message),
-        *(m.scheduled_at, m.measured_at, m.is_current, m.series),
+        *(m.scheduled_at, m.measured_at, m.is_current, m.way, m.series),
     )
     found: dict[str, list[KeptValue]] = defaultdict(list)
     for part in chunks(sorted(set(names))):
         statement = wanted.where(m.series.in_(part), m.described_at >= since, ~m.is_ad_hoc).order_by(m.id)
-        for id_, run, segment, partition, at, number, text, kind, message, slot, measured, current, name in connection.execute(statement):
+        for *head, kind, message, slot, measured, current, way, name in connection.execute(statement):
             failure = None if kind is None else Failure(kind, message or "")
-            found[name].append(KeptValue(id_, run, segment, partition, at, number, text, failure, slot, measured, current))
+            found[name].append(KeptValue(*head, failure, slot, measured, current, (way or "").startswith(ESTIMATED)))
     return {name: tuple(kept) for name, kept in found.items()}
 
 

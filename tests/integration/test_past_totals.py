@@ -17,10 +17,12 @@ import pytest
 from pyiceberg.catalog import load_catalog
 
 from dqmon.app import open_app
+from dqmon.app.backtests import backtest as try_configurations
 from dqmon.app.commands import App
 from dqmon.cli.program import run
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Verdict
+from dqmon.engine.compare import totals
 from dqmon.engine.poll import poll
 
 NOW = datetime(2026, 4, 2, 9, tzinfo=UTC)
@@ -193,7 +195,9 @@ def test_kept_loads_are_counted_back_from_what_is_there(project: Project) -> Non
     assert "30 of 30 points are estimates of `dqmon backfill`" in baseline
     with project.open(NOW + timedelta(days=2)) as app:
         (replayed,) = app.backtest("raw.orders.volume_anomaly", 90)
+        tried = try_configurations(app, parse_selector(["raw.orders"]), 90, ["direction=rise"]).trial
     assert [point.value for point in replayed.points] == [833], "estimates are learned from, and never judged"
+    assert [sum(totals(side).verdicts.values()) for side in tried.sides] == [1, 1], "nor by another configuration"
 
 
 def test_what_cannot_be_had_says_why(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

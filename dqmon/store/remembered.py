@@ -60,9 +60,11 @@ def values(connection: Connection, names: Collection[str], since: datetime) -> d
     found: dict[str, list[KeptValue]] = defaultdict(list)
     for part in chunks(sorted(set(names))):
         statement = wanted.where(m.series.in_(part), m.described_at >= since, ~m.is_ad_hoc).order_by(m.id)
-        for *head, kind, message, slot, measured, current, way, name in connection.execute(statement):
+        for row in connection.execute(statement):
+            id_, run, segment, partition, at, number, text, kind, message, slot, measured, current, way, name = row
             failure = None if kind is None else Failure(kind, message or "")
-            found[name].append(KeptValue(*head, failure, slot, measured, current, (way or "").startswith(ESTIMATED)))
+            is_estimate = (way or "").startswith(ESTIMATED)
+            found[name].append(KeptValue(id_, run, segment, partition, at, number, text, failure, slot, measured, current, is_estimate))
     return {name: tuple(kept) for name, kept in found.items()}
 
 

@@ -92,7 +92,7 @@ class _Channel:
 
 
 def _answer(channel: _Channel, incident: Incident, now: datetime) -> Answer | None:
-    """By what was sent, else by what was to be sent, else by the groups that wait; None when there is nothing of these."""
+    """By what was sent, else by the groups that wait and what was to be sent; None when there is nothing of these."""
     sent = [one for one in channel.deliveries if one.state is DeliveryState.SENT]
     unheard = [group for group in channel.groups if group.last_told_at is None and group.resolved_at is None]
     waiting = next((group for group in unheard if not group.muted), None)
@@ -100,10 +100,10 @@ def _answer(channel: _Channel, incident: Incident, now: datetime) -> Answer | No
     shared = f"; in one message with incident {also}" if also else ""
     if sent:
         return Answer(channel.name, True, _told(sent, channel) + shared)
-    if waiting is not None:
-        return Answer(channel.name, False, _waits(waiting, channel.routes, now) + shared)
-    if channel.deliveries:
-        return Answer(channel.name, False, _unsent(channel.deliveries, now) + shared)
+    reasons = [_waits(waiting, channel.routes, now)] if waiting is not None else []
+    reasons += [_unsent(channel.deliveries, now)] if channel.deliveries else []
+    if reasons:
+        return Answer(channel.name, False, "; ".join(reasons) + shared)
     if channel.groups:
         return _without_messages(channel, shared)
     return None

@@ -1,12 +1,18 @@
 """When an alert's outcomes change between good and bad too often for each change to be told (R2). Pure.
 
-The last outcomes of an alert are a text, the newest last: `x` bad, `.` good. It begins with a bad one: all outcomes before it count
-as good, as of a check that has never failed. So the text of a check that only passes is empty and never changes.
+The last outcomes of an alert are a text, the newest last: `x` fail, `w` warn, `.` good. It begins with a bad one: all outcomes before it
+count as good, as of a check that has never failed. So the text of a check that only passes is empty and never changes.
+
+A failure is not held back for the warnings that came and went before it: while the newest trouble is a failure, trouble that was only a
+warning counts as good.
 """
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
+
+from dqmon.core.verdict import Verdict
 
 REMEMBERED = 20
 """Outcomes among which changes are counted (R2)."""
@@ -17,17 +23,21 @@ STEADY = 10
 HELD = f"held until {STEADY} equal outcomes in a row"
 """What becomes of messages until then."""
 
-_BAD, _GOOD = "x", "."
+_FAIL, _WARN, _GOOD = "x", "w", "."
+_LETTERS = {Verdict.FAIL: _FAIL, Verdict.WARN: _WARN}
 
 
-def remember(recent: str, *, is_bad: bool) -> str:
+def remember(recent: str, verdict: Verdict) -> str:
     """The last outcomes with one more."""
-    return (recent + (_BAD if is_bad else _GOOD))[-REMEMBERED:].lstrip(_GOOD)
+    return (recent + _LETTERS.get(verdict, _GOOD))[-REMEMBERED:].lstrip(_GOOD)
 
 
 def changes(recent: str) -> int:
     """How often the last outcomes change between good and bad."""
-    return sum(before != after for before, after in pairwise(recent.rjust(REMEMBERED, _GOOD)))
+    troubles = re.findall(f"[^{_GOOD}]+", recent)
+    is_failure = bool(troubles) and _FAIL in troubles[-1]
+    counted = re.sub(f"[^{_GOOD}]+", lambda trouble: (_GOOD if is_failure and _FAIL not in trouble[0] else _FAIL) * len(trouble[0]), recent)
+    return sum(before != after for before, after in pairwise(counted.rjust(REMEMBERED, _GOOD)))
 
 
 def is_unsteady(recent: str) -> bool:
@@ -37,7 +47,7 @@ def is_unsteady(recent: str) -> bool:
 
 def is_steady(recent: str) -> bool:
     """True when one that flaps has come to rest, good or bad."""
-    return len(set(recent.rjust(REMEMBERED, _GOOD)[-STEADY:])) == 1
+    return len({letter == _GOOD for letter in recent.rjust(REMEMBERED, _GOOD)[-STEADY:]}) == 1
 
 
 def at_rest(recent: str) -> str:

@@ -31,7 +31,7 @@ def transition(alert: Alert, outcome: Outcome | None, policy: AlertPolicy, now: 
     if outcome is None:
         return alert, ()
     slot, is_bad = slot or now, outcome.verdict.is_bad
-    if (recent := remember(alert.recent, is_bad=is_bad)) != alert.recent:
+    if (recent := remember(alert.recent, outcome.verdict)) != alert.recent:
         alert = replace(alert, recent=recent)
     is_held = not is_steady(recent) if alert.is_flapping else is_unsteady(recent)
     if is_bad:

@@ -69,7 +69,7 @@ class Reference:
         days |= {day: v for day, v in judged.items() if v is not Verdict.PASS}
         before, self.bad_days = self.bad_days, days
         cost = (Severity.CRITICAL if Verdict.FAIL in days.values() else Severity.WARNING) if days else None
-        self.past = [*self.past, bool(days)]
+        self.past = [*self.past, max(days.values(), key=lambda v: v is Verdict.FAIL) if days else None]
         is_held = not is_steady(self.past) if self.flaps else is_unsteady(self.past)
         if not days:
             self.good = [*self.good, slot] if self.is_open else []
@@ -87,7 +87,7 @@ class Reference:
             self.cost = self.cost if is_worse else cost
             return "changed" if is_worse else None
         if self.flaps:
-            self.past, self.flaps = [True] * 10, False
+            self.past, self.flaps = self.past[-10:], False
             return "changed"
         if self.is_open:
             said = "changed" if was_calming or cost != self.cost or before != days else None
@@ -104,12 +104,22 @@ class Reference:
 
 
 def is_unsteady(past):
-    seen = [False] * 20 + past
-    return sum(seen[-n] != seen[-n - 1] for n in range(1, 20)) > 5
+    """Trouble in the last 20 that never was a failure does not count while the newest trouble is one."""
+    troubles, before = [], None
+    for verdict in past[-20:]:
+        if verdict is not None and before is None:
+            troubles.append([])
+        if verdict is not None:
+            troubles[-1].append(verdict)
+        before = verdict
+    is_failure = bool(troubles) and Verdict.FAIL in troubles[-1]
+    counted = sum(1 for trouble in troubles if not is_failure or Verdict.FAIL in trouble)
+    begins_bad = len(past) >= 20 and past[-20] is not None and (not is_failure or Verdict.FAIL in troubles[0])
+    return 2 * counted - bool(past and past[-1] is not None) - begins_bad > 5
 
 
 def is_steady(past):
-    return len(past) >= 10 and (all(past[-10:]) or not any(past[-10:]))
+    return len(past) >= 10 and len({verdict is None for verdict in past[-10:]}) == 1
 
 
 def enough(slots, hold):

@@ -17,12 +17,13 @@ T = datetime(2026, 3, 1, 8, tzinfo=UTC)
 KEY = AlertKey("main.t.row_count", AlertKind.DATA)
 BAD = Outcome(Verdict.FAIL, Severity.ERROR, {MemberKey(): Member(Verdict.FAIL, T, "too few")})
 GOOD = Outcome(Verdict.PASS, Severity.ERROR)
+VERDICTS = {"x": Verdict.FAIL, "w": Verdict.WARN, ".": Verdict.PASS}
 
 
 def remembered(text: str) -> str:
     recent = ""
     for letter in text:
-        recent = remember(recent, is_bad=letter == "x")
+        recent = remember(recent, VERDICTS[letter])
     return recent
 
 
@@ -38,6 +39,13 @@ def remembered(text: str) -> str:
         ("x.x.x." + "." * 15, "x.x." + "." * 15, 4, False),
         ("x.x.x." + "x" * 14, "x.x.x." + "x" * 14, 6, True),
         ("x.x.x." + "x" * 15, "x.x." + "x" * 15, 5, False),
+        ("w.w.w.", "w.w.w.", 6, True),
+        ("w.w.w.x.", "w.w.w.x.", 2, False),
+        ("w.w.ww.wx.", "w.w.ww.wx.", 2, False),
+        ("x.x.x.w.", "x.x.x.w.", 8, True),
+        ("wxwxwxwx", "wxwxwxwx", 1, False),
+        ("w" * 25, "w" * 20, 0, False),
+        ("w" * 19 + "x", "w" * 19 + "x", 0, False),
     ],
 )
 def test_changes_are_counted_in_the_last_20_outcomes(text: str, recent: str, count: int, unsteady: bool) -> None:
@@ -47,7 +55,13 @@ def test_changes_are_counted_in_the_last_20_outcomes(text: str, recent: str, cou
 
 @pytest.mark.parametrize(
     ("text", "steady", "rest"),
-    [("x.x" + "." * 9, False, ""), ("x.x" + "." * 10, True, ""), ("x." + "x" * 9, False, "x.x"), ("x." + "x" * 10, True, "x" * 10)],
+    [
+        ("x.x" + "." * 9, False, ""),
+        ("x.x" + "." * 10, True, ""),
+        ("x." + "x" * 9, False, "x.x"),
+        ("x." + "x" * 10, True, "x" * 10),
+        ("x." + "xw" * 5, True, "xw" * 5),
+    ],
 )
 def test_ten_equal_outcomes_are_rest(text: str, steady: bool, rest: str) -> None:
     found = remembered(text)

@@ -65,6 +65,7 @@ class StandIn:
     def run_batch(self, batch, now):
         self.die("claim")
         if self.settings.get("hang"):
+            print("a batch hangs", file=sys.stderr, flush=True)
             threading.Event().wait()
         time.sleep(self.settings["run_s"] / 2)
         self.die("run")

@@ -229,7 +229,7 @@ def test_a_second_sigterm_exits_now(sqlite_project):
     project = sqlite_project
     project.configure(hang=True, drain_s=60)
     with project.daemon() as process:
-        project.wait_for(lambda: any(row.slot_at for row in project.rows()), "a claim")
+        project.wait_for(lambda: "a batch hangs" in project.log.read_text(), "work that the drain waits for")
         process.send_signal(signal.SIGTERM)
         project.wait_for(lambda: "stopping" in project.log.read_text(), "the drain")
         process.send_signal(signal.SIGTERM)

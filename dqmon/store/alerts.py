@@ -34,7 +34,7 @@ alerts = sa.Table(
     sa.Column("recovering_since", Instant),
     sa.Column("resolved_at", Instant),
     sa.Column("last_good_at", Instant),
-    sa.Column("recent", sa.Text, nullable=False, comment="the last outcomes, the newest last: x fail, w warn, . good; those before count as good"),
+    sa.Column("recent", sa.Text, nullable=False, comment="the last outcomes, the newest last: x fail, w warn, . good; before them: good"),
     sa.Column("flapping_since", Instant, comment="its outcomes change too often for each change to be told"),
     sa.Column("missing_since", Instant, comment="the configuration has no such check since then"),
     sa.Index(None, "state"),

@@ -113,7 +113,7 @@ def _alerts() -> None:
             "recent",
             sa.Text,
             nullable=False,
-            comment="the last outcomes, the newest last: x fail, w warn, . good; those before count as good",
+            comment="the last outcomes, the newest last: x fail, w warn, . good; before them: good",
         ),
         sa.Column("flapping_since", INSTANT, comment="its outcomes change too often for each change to be told"),
         sa.Column("missing_since", INSTANT, comment="the configuration has no such check since then"),

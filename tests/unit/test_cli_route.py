@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from dqmon.cli.program import run
 from dqmon.config.project import load
 from dqmon.core.verdict import Severity
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "routes.txt"
 CONFIG = """\
 version: 1
 warehouses: {main: {type: sqlite, path: shop.db}}
@@ -97,6 +100,18 @@ def test_explain_names_the_channels_of_each_alert_that_a_check_can_have(capsys):
         "warning, warning: ops (route rest)",
         "error, warning: ops (route blind)",
     ]
+
+
+def test_200_alerts_and_whom_they_tell():
+    """R4: every severity, kind, tag and table of a list, against the rows of tests/golden/routes.txt."""
+    routes, rows = load(None).routes, []
+    tags = ((), ("finance",), ("pii",), ("finance", "pii"), ("finance ",))
+    tables = ("main.orders", "raw.orders", "airbyte/orders", "main.orders_2", "é")
+    for severity, kind, tag, table in product(Severity, ("data", "error"), tags, tables):
+        told = routes_for({"": (table,), "tag": tag, "severity": (severity.value,), "kind": (kind,)}, routes)
+        rows.append(f"{severity.value} {kind} {','.join(tag) or '-'} {table}: " + ", ".join(f"{channel} ({r.name})" for r, channel in told))
+    assert len(rows) == 200
+    assert rows == GOLDEN.read_text().splitlines()
 
 
 def test_each_of_10_000_random_alerts_reaches_a_channel():

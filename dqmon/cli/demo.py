@@ -205,4 +205,4 @@ def _ending() -> None:
         ("dqmon plan", "the statements behind it"),
         ("dqmon validate", "after writing your own checks in checks/"),
     ):
-        output.write(f"  {typed:<70}{why}")
+        output.write(f"  {typed:<70}  {why}")

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from alert_world import MINUTE, T0, World, check
 from fake_vendors import Fault, Vendors
+from killed_commit import killed_before_commit
 
 from dqmon.core.delivery import DeliveryState
 from dqmon.core.judgement import Observed
@@ -98,29 +99,9 @@ def test_a_slot_that_is_judged_again_tells_nothing_again(world):
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_kill_between_neither_loses_nor_doubles(world, step):
     """In the commit of the result, and of what is queued of it."""
-    write, count = world.database.write, 0
-
-    class Dying:
-        def __init__(self):
-            self.inner = write()
-
-        def __enter__(self):
-            return self.inner.__enter__()
-
-        def __exit__(self, *error):
-            nonlocal count
-            count += 1
-            if count == step:
-                self.inner.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-                raise KeyboardInterrupt
-            return self.inner.__exit__(*error)
-
     world.see(1)
-    world.database.write = Dying
-    try:
+    with killed_before_commit(world.database, step):
         world.see(2, ADDED)
-    except KeyboardInterrupt:
-        world.database.write = write
     world.see(2, ADDED)
     assert len(world.send()) == 1
 

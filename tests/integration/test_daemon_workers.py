@@ -21,11 +21,13 @@ def test_a_pool_runs_no_more_than_its_size_at_once_and_others_go_on():
     workers = Workers()
     workers.resize({"slow": 2})
     release, most, running, lock = threading.Event(), [0], [0], threading.Lock()
+    begun = threading.Semaphore(0)
 
     def hang() -> None:
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
+        begun.release()
         release.wait(10)
         with lock:
             running[0] -= 1
@@ -35,6 +37,8 @@ def test_a_pool_runs_no_more_than_its_size_at_once_and_others_go_on():
     other = threading.Event()
     workers.submit("fast", other.set)
     assert other.wait(5), "a hanging pool must not hold up another one"
+    assert begun.acquire(timeout=5), "the pool of two runs none"
+    assert begun.acquire(timeout=5), "the pool of two runs one"
     assert workers.waiting("slow") == 8
     assert workers.all_waiting() == 8
     release.set()

@@ -52,7 +52,7 @@ class ConnectFailed(WarehouseError):
 
 
 class Unreachable(ConnectFailed):
-    """The warehouse as a whole does not answer; its own alert says so, not those of its checks (R12)."""
+    """The warehouse as a whole does not answer; its own alert says so, not those of its checks."""
 
 
 class WarehouseBusy(WarehouseError):
@@ -96,7 +96,7 @@ class SourceError(DqmonError):
 
     @property
     def is_cut_off(self) -> bool:
-        """True when nothing but the source's warehouse could not be reached: the warehouse's own alert says that (R12)."""
+        """True when nothing but the source's warehouse could not be reached: the warehouse's own alert says that."""
         return isinstance(self.__cause__, ConnectFailed)
 
 

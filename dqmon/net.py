@@ -1,4 +1,4 @@
-"""Outgoing HTTP: one request, one answer, under one policy (R38).
+"""Outgoing HTTP: one request, one answer, under one policy.
 
 Proxies of the environment are ignored, redirects are answers and not followed, nothing is retried, an answer is read up
 to a limit, and every address that a host name stands for is looked at before one of them is connected to.
@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from dqmon.errors import DqmonError
 
 BODY_LIMIT = 65_536
-"""Bytes of an answer that are read unless a caller needs more (R38)."""
+"""Bytes of an answer that are read unless a caller needs more."""
 
 
 class NetError(DqmonError):

@@ -36,11 +36,11 @@ class Log:
 
 
 FIELD_LIMIT = 8_192
-"""Characters of one logged value (R36)."""
+"""Characters of one logged value."""
 
 
 def configure(level: str, *, as_json: bool) -> None:
-    """Sends all logs to stderr, one line a record, control characters escaped (R36)."""
+    """Sends all logs to stderr, one line a record, control characters escaped."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines(as_json=as_json))
     for name, least in (("dqmon", level.upper()), ("apscheduler", "ERROR")):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from dqmon.checks.base.fields import Values
-from dqmon.checks.base.invalid import ValueRule, any_of, listed_problems
-from dqmon.core.check import Check
+from dqmon.checks.base.invalid import ListedRule, any_of
 from dqmon.sql.metrics import ColumnCount, UnlistedCount
 
 
-class AcceptedValues(ValueRule):
+class AcceptedValues(ListedRule):
     """Every value is one of a list.
 
     What it measures:
@@ -59,13 +57,6 @@ class AcceptedValues(ValueRule):
 
     type: ClassVar[str] = "accepted_values"
     adjective: ClassVar[str] = "unaccepted"
-
-    values: Values
-    ignore_case: bool = False
-
-    def problems(self, check: Check) -> tuple[str, ...]:
-        """A value that is missing too; a `missing_pattern` that is no regular expression."""
-        return (*super().problems(check), *listed_problems(self.values, self.missing_values))
 
     @property
     def invalid(self) -> ColumnCount:

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from dqmon.checks.base.counted import because, interval, limits
 from dqmon.checks.base.words import count, holds
-from dqmon.core.check import Check, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import PipelineCheck
 from dqmon.core.duration import Duration, format_duration
 from dqmon.core.judgement import Expected, Judgement, LoadEvidence, Observed
 from dqmon.core.load_record import total

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 
 from dqmon.checks.base.counted import Count, judge_count, measured_count
 from dqmon.checks.base.fields import Scalars, pattern_problems
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.metric import Metric
 from dqmon.core.row_rule import RowRule

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from dqmon.checks.base.cursors import Place, Reached, place, reached
-from dqmon.core.check import Check, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import PipelineCheck
 from dqmon.core.judgement import Expected, Judgement, LoadEvidence, Observed
 from dqmon.core.verdict import Dimension, Unit, Verdict
 

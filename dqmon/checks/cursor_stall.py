@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from dqmon.checks.base.cursors import reached
 from dqmon.checks.base.load_counts import judge_loads, no_loads
-from dqmon.core.check import Check, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import PipelineCheck
 from dqmon.core.judgement import Judgement, LoadEvidence
 from dqmon.core.verdict import Dimension, Unit
 

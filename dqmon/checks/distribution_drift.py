@@ -14,7 +14,8 @@ from dqmon.checks.base.bins import compared, in_order, lines, moved
 from dqmon.checks.base.counted import limits
 from dqmon.checks.base.valued import judge_value
 from dqmon.checks.base.words import count, holds, number, there_are
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.duration import Duration, write_duration
 from dqmon.core.histogram import Histogram
 from dqmon.core.judgement import Evidence, Expected, Judgement, Observed

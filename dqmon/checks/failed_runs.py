@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from dqmon.checks.base.load_counts import judge_loads, no_loads
 from dqmon.checks.base.load_runs import ENDED, ended, ended_at, error_text
 from dqmon.checks.base.words import count
-from dqmon.core.check import Check, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import PipelineCheck
 from dqmon.core.duration import Duration, format_duration
 from dqmon.core.judgement import Judgement, LoadEvidence
 from dqmon.core.load_record import LoadStatus

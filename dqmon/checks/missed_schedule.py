@@ -7,7 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 from dqmon.checks.base.load_counts import judge_loads, no_loads
-from dqmon.core.check import Check, PipelineCheck, Schedule
+from dqmon.core.check import Check, Schedule
+from dqmon.core.check_type import PipelineCheck
 from dqmon.core.cron import next_fire
 from dqmon.core.duration import Duration, format_duration, write_duration
 from dqmon.core.judgement import Expected, Judgement, LoadEvidence, Observed

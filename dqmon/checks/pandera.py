@@ -9,7 +9,8 @@ from pydantic import Field
 from dqmon.checks.base.counted import Count, judge_count, measured_count
 from dqmon.checks.base.elsewhere import measured_totals
 from dqmon.checks.base.words import count, number
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.metric import Key, Metric, Value
 from dqmon.core.verdict import Dimension, Unit
@@ -46,7 +47,7 @@ class Pandera(DatasetCheck):
     Example:
         ```yaml
         - pandera: {schema: "contracts.orders:OrdersSchema"}
-        - pandera: {schema: "contracts.orders:OrdersSchema", sample: 50000, fail_if: "> 1%"}
+        - pandera: {name: sampled, schema: "contracts.orders:OrdersSchema", sample: 50000, fail_if: "> 1%"}
         ```
 
     Known limits:

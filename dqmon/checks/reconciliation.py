@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -11,24 +10,20 @@ from pydantic import Field
 
 from dqmon.checks.base.compared import aggregate, is_metric, measure
 from dqmon.checks.base.counted import Limits, because, limits
+from dqmon.checks.base.difference_words import Compared, difference_words
 from dqmon.checks.base.differences import Difference, Side, differences
 from dqmon.checks.base.elsewhere import MAX_KEYS, MOST_KEYS, OtherDataset, measured_totals
 from dqmon.checks.base.fields import Names
-from dqmon.checks.base.invalid import shown
 from dqmon.checks.base.row_search import Found, Rows, follow, search_rows
 from dqmon.checks.base.row_words import judge_rows
 from dqmon.checks.base.tolerance import expectation, finite, verdict_of
-from dqmon.checks.base.words import count, number, percent
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Judgement, Observed
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.core.metric import Key, Metric, Value
-from dqmon.core.threshold import Threshold
+from dqmon.core.metric import Metric, Value
 from dqmon.core.verdict import Dimension, Unit, Verdict
 from dqmon.sql.metrics import RowCount, TotalsByKey
-
-LISTED = 5
-"""Groups, and metrics of each, that the reason names; it stands in messages, which hold a few lines."""
 
 _WORST_FIRST = (Verdict.FAIL, Verdict.WARN, Verdict.PASS)
 
@@ -184,7 +179,8 @@ class Reconciliation(DatasetCheck):
         ranked = sorted(found, key=lambda one: (_WORST_FIRST.index(_verdict(bounds, one)), -(one.percent if by_share else one.amount)))
         worst, verdict = ranked[0], _verdict(bounds, ranked[0])
         applied = bounds.applied(verdict)
-        reason = f"{self._words(self.to.shown(check), ranked, applied)}{because(bounds, verdict, '')}"
+        compared = Compared(self.compared, self.compare_by, self.to.shown(check))
+        reason = f"{difference_words(compared, ranked, applied)}{because(bounds, verdict, '')}"
         return Judgement(verdict, _observed(worst), expectation(applied, worst.here), reason)
 
     def _judge_rows(self, check: Check, rows: Rows, evidence: Evidence) -> Judgement:
@@ -212,32 +208,6 @@ class Reconciliation(DatasetCheck):
     def _side(self, values: Sequence[Value]) -> Side:
         return measured_totals(values[0]) if self.compare_by else {(): tuple(values)}
 
-    def _words(self, other: str, ranked: Sequence[Difference], applied: Threshold | None) -> str:
-        """What differs, worst first; what is the same when nothing does."""
-        different = [one for one in ranked if one.amount]
-        if not different:
-            return f"{' and '.join(self.compared[:LISTED])} agree{'s' if len(self.compared) == 1 else ''} with {other}{self._all(ranked)}"
-        if not self.compare_by:
-            return "; ".join(_sides(one, f"in {other}", applied) for one in different[:LISTED])
-        by_group: dict[Key, list[str]] = {}
-        for one in different:
-            by_group.setdefault(one.group, []).append(_sides(one, "there", applied))
-        listed = [f"{self._name(group)}: {', '.join(texts[:LISTED])}" for group, texts in list(by_group.items())[:LISTED]]
-        listed += [f"and {number(len(by_group) - LISTED)} more"] if len(by_group) > LISTED else []
-        groups = count(len({one.group for one in ranked}), "groups")
-        return f"{number(len(by_group))} of {groups} differ{'s' if len(by_group) == 1 else ''} from {other}: {'; '.join(listed)}"
-
-    def _all(self, same: Sequence[Difference]) -> str:
-        """What there is when both sides are the same: the groups, or the values."""
-        if not self.compare_by:
-            return f": {', '.join(_shown(one.here) for one in same[:LISTED])}"
-        groups = {one.group for one in same} - {()}
-        return f" in {count(len(groups), 'groups')} of {', '.join(self.compare_by)}" if groups else "; neither has a row"
-
-    def _name(self, group: Key) -> str:
-        pairs = zip(self.compare_by, group, strict=True)
-        return ", ".join(f"{name} {'NULL' if part is None else shown(part)}" for name, part in pairs)
-
 
 def _verdict(bounds: Limits, one: Difference) -> Verdict:
     return verdict_of(bounds, one.amount, one.percent)
@@ -248,12 +218,3 @@ def _observed(worst: Difference) -> Observed:
     if worst.measure.is_count:
         return Observed(int(worst.amount), Unit.ROWS, finite(worst.percent / 100))
     return Observed(amount, Unit.VALUE, finite(worst.percent / 100))
-
-
-def _sides(one: Difference, where: str, applied: Threshold | None) -> str:
-    share = f" ({percent(one.percent, applied)})" if one.percent.is_finite() else ""
-    return f"{one.measure.label} is {_shown(one.here)} here and {_shown(one.there)} {where}{share}"
-
-
-def _shown(value: Decimal | None) -> str:
-    return "nothing" if value is None else number(value)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from dqmon.checks.base.counted import Count, because, judge_count, limits
 from dqmon.checks.base.load_runs import ended, ended_at, of_table
 from dqmon.checks.base.words import count, holds
-from dqmon.core.check import Check, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import PipelineCheck
 from dqmon.core.duration import Duration, format_duration
 from dqmon.core.judgement import Expected, Judgement, LoadEvidence, Observed
 from dqmon.core.load_record import LoadStatus

@@ -9,7 +9,8 @@ from pydantic import Field
 from dqmon.checks.base.counted import Count, judge_count, measured_count
 from dqmon.checks.base.elsewhere import MAX_KEYS, MOST_KEYS, OtherDataset, measured_totals
 from dqmon.checks.base.fields import Names, key_problems
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.measurement import MetricRequest, Partition
 from dqmon.core.metric import Metric

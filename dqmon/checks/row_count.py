@@ -7,7 +7,8 @@ from typing import ClassVar
 from dqmon.checks.base.counted import because, measured_count
 from dqmon.checks.base.row_bounds import RowBounds, expected_rows
 from dqmon.checks.base.words import there_are
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Judgement, Observed
 from dqmon.core.metric import Metric
 from dqmon.core.verdict import Dimension, Unit

@@ -7,7 +7,8 @@ from typing import ClassVar
 from dqmon.checks.base.counted import because
 from dqmon.checks.base.row_bounds import RowBounds, expected_rows
 from dqmon.checks.base.words import count, holds
-from dqmon.core.check import Check, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import PipelineCheck
 from dqmon.core.judgement import Expected, Judgement, LoadEvidence, Observed
 from dqmon.core.load_record import LoadRecord, LoadStatus
 from dqmon.core.verdict import Dimension, Unit, Verdict

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
 from dqmon.checks.base.anomaly import CountBandCheck
 from dqmon.checks.base.load_runs import ended_at, rows_of, successes
 from dqmon.checks.base.words import count
-from dqmon.core.check import Check, PipelineCheck
-from dqmon.core.history import History, Point
+from dqmon.core.check import Check
+from dqmon.core.check_type import PipelineCheck
+from dqmon.core.history import History, Point, is_inside
 from dqmon.core.judgement import Expected, Judgement, LoadEvidence, Observed
 from dqmon.core.verdict import Dimension, Unit, Verdict
 
@@ -94,11 +93,6 @@ class RowsLoadedAnomaly(CountBandCheck, PipelineCheck):
         at = ended_at(newest)
         past = [(ended_at(load), amount) for load, amount in counted[:-1] if ended_at(load) < at]
         points = (
-            Point(end, float(amount), _is_inside(end, evidence.incidents), is_real=_is_inside(end, evidence.real)) for end, amount in past
+            Point(end, float(amount), is_inside(end, evidence.incidents), is_real=is_inside(end, evidence.real)) for end, amount in past
         )
         return self.judge_in_band(rows, History(tuple(points)), at, check.timezone)
-
-
-def _is_inside(at: datetime, spans: Iterable[tuple[datetime, datetime | None]]) -> bool:
-    """True for a load that ended inside one of the spans."""
-    return any(start <= at and (end is None or at < end) for start, end in spans)

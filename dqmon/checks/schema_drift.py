@@ -7,8 +7,10 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from dqmon.checks.base.fields import as_tuple
 from dqmon.checks.base.words import count
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric
 from dqmon.core.table import Column
@@ -17,12 +19,7 @@ from dqmon.sql.metrics import ColumnList
 
 ChangeKind = Literal["column_added", "column_removed", "type_changed", "nullable_changed", "order_changed"]
 
-
-def _listed(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-Kinds = Annotated[tuple[ChangeKind, ...], BeforeValidator(_listed)]
+Kinds = Annotated[tuple[ChangeKind, ...], BeforeValidator(as_tuple)]
 """Kinds of change."""
 
 
@@ -87,11 +84,10 @@ class SchemaDrift(DatasetCheck):
     unit: ClassVar[Unit] = Unit.CHANGES
     allows_threshold: ClassVar[bool] = False
     ignores_partition: ClassVar[bool] = True
-    ignores_segments: ClassVar[bool] = True
 
     fail_on: Kinds = ("column_removed", "type_changed")
     warn_on: Kinds | None = None
-    columns: Annotated[tuple[DeclaredColumn, ...], BeforeValidator(_listed), Field(min_length=1)] | None = None
+    columns: Annotated[tuple[DeclaredColumn, ...], BeforeValidator(as_tuple), Field(min_length=1)] | None = None
 
     @property
     def id_columns(self) -> tuple[str, ...]:

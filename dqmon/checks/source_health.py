@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from dqmon.core.check import Check, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import PipelineCheck
 from dqmon.core.duration import Duration, format_duration
 from dqmon.core.judgement import Expected, Judgement, LoadEvidence, Observed
 from dqmon.core.verdict import Dimension, Unit, Verdict

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator
 
+from dqmon.checks.base.fields import as_tuple
 from dqmon.checks.base.load_runs import ended, ended_at, of_table
 from dqmon.checks.base.words import count
-from dqmon.core.check import Check, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import PipelineCheck
 from dqmon.core.duration import Duration, format_duration
 from dqmon.core.judgement import Expected, Judgement, LoadEvidence, Observed
 from dqmon.core.load_record import LoadStatus
@@ -25,12 +27,7 @@ ChangeKind = Literal["column_added", "column_removed", "type_changed", "table_ad
 _KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 _SHOWN = 20
 
-
-def _listed(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-Kinds = Annotated[tuple[ChangeKind, ...], BeforeValidator(_listed)]
+Kinds = Annotated[tuple[ChangeKind, ...], BeforeValidator(as_tuple)]
 """Kinds of change."""
 
 

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from dqmon.checks.base.counted import Limits, because, interval, limits, measured_count
 from dqmon.checks.base.valued import judge_value, measured_number
 from dqmon.checks.base.words import count, holds
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric
 from dqmon.core.threshold import parse_threshold

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from dqmon.checks.base.statistics import StatisticOptions
 from dqmon.checks.base.valued import judge_value, measured_number
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.metric import Metric
 from dqmon.core.verdict import Dimension, Unit

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from dqmon.checks.base.counted import Count, judge_count, measured_count
 from dqmon.checks.base.fields import Names, key_problems
 from dqmon.checks.base.words import count, number
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.metric import Metric
 from dqmon.core.row_rule import Row, RowRule

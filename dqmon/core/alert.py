@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 HOLD = timedelta(minutes=2)
-"""The longest that an alert waits for what its ancestors say (R11): nobody should be paged later than that."""
+"""The longest that an alert waits for what its ancestors say: nobody should be paged later than that."""
 
 
 class AlertKind(StrEnum):
@@ -128,7 +128,7 @@ class Alert:
 
     @property
     def is_flapping(self) -> bool:
-        """True while its outcomes change too often for each change to be told (R2); such an alert is open."""
+        """True while its outcomes change too often for each change to be told; such an alert is open."""
         return self.flapping_since is not None
 
 

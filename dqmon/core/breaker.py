@@ -1,4 +1,4 @@
-"""Whether a warehouse may be tried (R12): no more after failures in a row, then again, ever more rarely. Pure."""
+"""Whether a warehouse may be tried: no more after failures in a row, then again, ever more rarely. Pure."""
 
 from __future__ import annotations
 

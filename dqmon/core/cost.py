@@ -50,10 +50,6 @@ class Price:
         return seconds / HOUR_S * self.per_hour
 
 
-FREE = Price()
-"""Of a warehouse that nobody has given a price."""
-
-
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What one statement took, or will; None is not known."""

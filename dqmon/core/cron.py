@@ -24,7 +24,7 @@ def next_fire(schedule: Schedule, phase_s: float, after: datetime) -> datetime |
     """The first instant strictly after `after` at which the schedule fires, as aware UTC.
 
     An interval fires at the multiples of `every_s` since 1970 plus `phase_s`. Cron ignores the phase and follows Debian's
-    cron (ALERTING_AND_RELIABILITY.md (d)): where the minute or the hour begins with `*`, elapsed time counts, so that fires
+    cron: where the minute or the hour begins with `*`, elapsed time counts, so that fires
     are absent from a gap and twice in a repeated hour; otherwise a fire in a gap moves to the first instant after it and
     one in a repeated hour happens the first time only. None when the expression matches no date within 50 years.
     """

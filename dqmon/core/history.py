@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,3 +67,8 @@ class Learning:
     """There is too little history to expect anything; `missing` more points are needed."""
 
     missing: int
+
+
+def is_inside(at: datetime, spans: Iterable[tuple[datetime, datetime | None]]) -> bool:
+    """True when `at` lies in one of the half-open spans, of which the last may still go on."""
+    return any(start <= at and (end is None or at < end) for start, end in spans)

@@ -65,7 +65,7 @@ class Group:
     """What one channel shows as one message: one incident's (or `group_by` value's) part on one route.
 
     `alert_keys` are the alerts that were routed to it when they fired (their texts): a reload of the routes never moves an
-    open alert (R7). `id` is random, made when the group opens; a resolved group never reopens. `due_at` is the next time that it must
+    open alert. `id` is random, made when the group opens; a resolved group never reopens. `due_at` is the next time that it must
     be looked at, None when there is nothing to wait for. `told_*` is what the last message said. `muted` are those of its open
     alerts that were muted when it was looked at last (their texts), each with why.
     """

@@ -1,4 +1,4 @@
-"""What loading tools leave behind, in one shape (INGESTION.md section 2). `None` means: the tool cannot say."""
+"""What loading tools leave behind, in one shape. `None` means: the tool cannot say."""
 
 from __future__ import annotations
 

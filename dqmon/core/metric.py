@@ -1,4 +1,4 @@
-"""What is measured: metrics, requests for them, scans that answer requests, measurements that come back."""
+"""What is measured: a metric, the kind of statement that answers it, and the values that it may have."""
 
 from __future__ import annotations
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from dqmon.core.duration import Duration
 
@@ -58,11 +59,23 @@ class SourceOptions(Options):
 
     warehouse: str | None = None
     owner: str | None = None
-    poll_every: Duration = 60
+    poll_every: Duration = Field(default=60, gt=0)
 
     def narrowed(self, provides: frozenset[str]) -> frozenset[str]:
         """What the source can say as it is configured, of all that its type can: all, unless the options map less."""
         return provides
+
+    def reads(self) -> tuple[str, ...]:
+        """The tables of `warehouse` that the source reads, as check files name them, `*` for all of a schema; none that cannot be told."""
+        return ()
+
+
+def server_address(value: SecretStr | str | None) -> SecretStr | str | None:
+    """`value`, which is the address of a server of HTTP or mail; ValueError, without it, for anything else."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if text and not re.match(r"(https?|smtps?)://[^\s/?#]", text):
+        raise ValueError("it is no address; write the whole of it, such as https://host.example.com")
+    return value
 
 
 class ChannelOptions(Options):
@@ -74,8 +87,10 @@ class ChannelOptions(Options):
     """
 
     base_url: str | None = None
-    timeout: Duration = 10
+    timeout: Duration = Field(default=10, gt=0)
     verify: ProjectPath | None = None
     allow_private_addresses: bool = False
     dry_run: bool = False
     fallback: str | None = Field(default=None, min_length=1)
+
+    _is_address = field_validator("base_url")(server_address)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 LINK_VALID = timedelta(hours=72)
-"""How long a link in a message opens its page (USERS.md): over a weekend."""
+"""How long a link in a message opens its page: over a weekend."""
 _LONGEST = 200
 """Characters of what is compared; anything longer is none of ours."""
 

@@ -1,4 +1,4 @@
-"""The only serializer of `results[]` (CHECKS.md, output contract, schema_version 1)."""
+"""The only serializer of `results[]`, of schema_version 1."""
 
 from __future__ import annotations
 

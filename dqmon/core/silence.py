@@ -1,4 +1,4 @@
-"""What keeps alerts quiet for a time: silences and snoozes, each once, and maintenance windows, again and again (R10)."""
+"""What keeps alerts quiet for a time: silences and snoozes, each once, and maintenance windows, again and again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dqmon.core.selector import Selector
 
 LONGEST_S = 30 * 86_400
-"""The longest silence (R10): whoever wants to hear nothing for longer changes the check or the route."""
+"""The longest silence: whoever wants to hear nothing for longer changes the check or the route."""
 
 Attributes: TypeAlias = Mapping[str, Iterable[str]]
 

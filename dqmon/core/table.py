@@ -48,6 +48,11 @@ class TableRef:
     def __str__(self) -> str:
         return f"{self.warehouse}:{self.dataset}"
 
+    def is_called(self, name: str) -> bool:
+        """True when a tool's name of a table means this one: alone, with its schema, or in full; letters' case does not matter."""
+        parts = [part for part in (self.catalog, self.schema, self.name) if part is not None]
+        return name.lower() in {".".join(parts[start:]).lower() for start in range(len(parts))}
+
 
 _SIGNS = frozenset('."*:/, \t\n')
 """What a name part holds in quotes only."""

@@ -33,11 +33,6 @@ class Severity(StrEnum):
         """0 for info up to 3 for critical."""
         return list(Severity).index(self)
 
-    @property
-    def weight(self) -> int:
-        """1, 2, 4, 8: what one result weighs in the daily score (CHECKS.md)."""
-        return int(2**self.rank)
-
 
 def least(a: Severity, b: Severity) -> Severity:
     """The milder of two severities."""

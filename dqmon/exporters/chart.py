@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -122,7 +123,7 @@ def _axes(plot: _Plot, unit: str, ticks: Sequence[float], times: Sequence[dateti
         y = plot.y(tick)
         yield f'<line x1="{_LEFT}" x2="{plot.right}" y1="{y:.1f}" y2="{y:.1f}" stroke="{_GRID}"/>'
         yield _text(_LEFT - 8, y + 4, _number(tick, digits), "end", _MUTED)
-    is_short = len(times) > 1 and times[1] - times[0] < timedelta(days=1)
+    is_short = (times[1] - times[0] if len(times) > 1 else plot.last - plot.first) < timedelta(days=1)
     for at in times:
         x = plot.x(at)
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}" stroke="{_GRID}"/>'
@@ -185,7 +186,7 @@ def _range(dots: Sequence[Dot]) -> tuple[float, float]:
 
 def _value_ticks(least: float, most: float) -> list[float]:
     """Five or so round numbers that enclose the range."""
-    span = most - least or abs(most) or 1.0
+    span = max(most - least or abs(most) or 1.0, sys.float_info.min * 100)
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= span / 5)
     start, end = math.floor(least / step + 1e-9), math.ceil(most / step - 1e-9)

@@ -10,7 +10,8 @@ from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.result import CheckResult
 from dqmon.core.table import Column, TableRef
@@ -18,8 +19,9 @@ from dqmon.engine.frames import bad_positions, judge_frame
 from dqmon.errors import QueryFailed
 from dqmon.frames.table import POSITION, arrow_table, eager
 from dqmon.warehouses.base.duckdb_options import DuckdbOptions
+from dqmon.warehouses.base.duckdb_session import DuckdbSession
 from dqmon.warehouses.base.session import one_line
-from dqmon.warehouses.duckdb import Duckdb, DuckdbSession
+from dqmon.warehouses.duckdb import Duckdb
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

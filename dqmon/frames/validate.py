@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, overload
 
 from dqmon.config.project import load
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.result import ResultRecord, record
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Verdict

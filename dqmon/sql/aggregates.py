@@ -10,6 +10,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
+from dqmon.sql.arguments import arguments, first_group
 from dqmon.sql.columns import MOMENTS, stored
 from dqmon.sql.conditions import holds_numbers, is_nan
 
@@ -128,12 +129,12 @@ def _registered(element: _Aggregate, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Average)
 def _quotient(element: Average, compiler: SQLCompiler, **kw: Any) -> str:
     value = compiler.process(element.clauses, **kw)
-    if stored(next(iter(element.clauses))).group is not TypeGroup.FLOAT:
+    if first_group(element) is not TypeGroup.FLOAT:
         return f"(CAST(sum({value}) AS VARCHAR) || '/' || CAST(count({value}) AS VARCHAR))"
     return f"avg({value})"
 
 
 @compiles(Quantile)
 def _percentile(element: Quantile, compiler: SQLCompiler, **kw: Any) -> str:
-    value, q = (compiler.process(clause, **kw) for clause in element.clauses)
+    value, q = arguments(element, compiler, kw)
     return f"percentile_cont({q}) WITHIN GROUP (ORDER BY CAST({value} AS DOUBLE PRECISION))"

@@ -14,6 +14,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from dqmon.core.calendar import at_wall_time
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
+from dqmon.sql.arguments import arguments
 from dqmon.sql.columns import NUMBERS, bound, stored
 from dqmon.sql.grids import grid_of
 from dqmon.sql.instant import instant
@@ -221,7 +222,7 @@ class Matches(FunctionElement[bool]):
 
 @compiles(Matches)
 def _tilde(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
+    text, pattern = arguments(element, compiler, kw)
     return f"({text} ~ {pattern})"
 
 
@@ -232,5 +233,5 @@ def _regexp_matches(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(Matches, "sqlite")
 def _regexp(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
+    text, pattern = arguments(element, compiler, kw)
     return f"({text} REGEXP {pattern})"

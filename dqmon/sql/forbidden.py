@@ -1,4 +1,4 @@
-"""What the SQL of users may not hold, on any engine (R31): statements, files and functions that may do more than read rows."""
+"""What the SQL of users may not hold, on any engine: statements, files and functions that may do more than read rows."""
 
 from __future__ import annotations
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cache, reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from dqmon.sql.codes import countries, currencies, iban_lengths
+from dqmon.sql.integers import integer
 from dqmon.sql.texts import code_point, fully_matches, length, matches_like
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 FormatName: TypeAlias = Literal[
     "country", "credit_card", "currency", "email", "iban", "ipv4", "ipv6", "iso_date", "iso_datetime", "phone", "url", "uuid"
 ]
-FORMAT_NAMES: tuple[FormatName, ...] = get_args(FormatName)
 
 _LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE = (
@@ -61,8 +61,8 @@ def is_format(text: ColumnElement[str], name: FormatName) -> ColumnElement[bool]
     """True when the text has the format; false or NULL otherwise."""
     match name:
         case "email":  # RFC 5321, section 4.5.3.1: 64 before the @, 256 with the angle brackets; RFC 1035: 63 in a label.
-            limits = sa.and_(length(text) <= _int(254), fully_matches(text, _EMAIL_PARTS))
-            return sa.and_(fully_matches(text, _EMAIL), sa.or_(length(text) <= _int(64), limits))
+            limits = sa.and_(length(text) <= integer(254), fully_matches(text, _EMAIL_PARTS))
+            return sa.and_(fully_matches(text, _EMAIL), sa.or_(length(text) <= integer(64), limits))
         case "ipv6":
             return sa.case((fully_matches(text, _IPV6_SHAPE), _has_eight_groups(text)), else_=sa.false())
         case "url":
@@ -72,7 +72,7 @@ def is_format(text: ColumnElement[str], name: FormatName) -> ColumnElement[bool]
             return sa.case((_has_pattern(text, name), _luhn(text)), else_=sa.false())
         case "iban":
             shape = sa.and_(fully_matches(text, _IBAN), _has_iban_length(text))
-            return sa.case((shape, Remainder97(text) == _int(1)), else_=sa.false())
+            return sa.case((shape, Remainder97(text) == integer(1)), else_=sa.false())
         case _:
             return _has_pattern(text, name)
 
@@ -110,14 +110,14 @@ def _has_eight_groups(address: ColumnElement[str]) -> ColumnElement[bool]:
     """RFC 4291, section 2.2: eight groups, of which `::` stands for one or more and an IPv4 address for two."""
 
     def one_if(pattern: str) -> ColumnElement[int]:
-        return sa.case((matches_like(address, pattern), _int(1)), else_=_int(0))
+        return sa.case((matches_like(address, pattern), integer(1)), else_=integer(0))
 
     colons = length(address) - length(sa.func.replace(address, sa.literal_column("':'"), sa.literal_column("''")))
     # A colon after each group but the last; the double one adds one, and where it stands at an end one more.
     written = colons + one_if("%.%")
     return sa.case(
-        (matches_like(address, "%::%"), written - one_if("::%") - one_if("%::") <= _int(7)),
-        else_=written == _int(7),
+        (matches_like(address, "%::%"), written - one_if("::%") - one_if("%::") <= integer(7)),
+        else_=written == integer(7),
     )
 
 
@@ -133,11 +133,11 @@ def _luhn(digits: ColumnElement[str]) -> ColumnElement[bool]:
     codes = [code_point(digits, position) for position in range(1, _CARD_DIGITS + 1)]
 
     def total(doubled: int) -> ColumnElement[int]:
-        return reduce(add, (_int(22) * c % _int(229) if index % 2 == doubled else c % _int(48) for index, c in enumerate(codes)))
+        return reduce(add, (integer(22) * c % integer(229) if index % 2 == doubled else c % integer(48) for index, c in enumerate(codes)))
 
     # The last digit is never doubled, so that the first one is when their number is even.
-    is_even = length(digits) % _int(2) == _int(0)
-    return sa.case((is_even, total(0)), else_=total(1)) % _int(10) == _int(0)
+    is_even = length(digits) % integer(2) == integer(0)
+    return sa.case((is_even, total(0)), else_=total(1)) % integer(10) == integer(0)
 
 
 _IBAN_CHARACTERS = 34
@@ -145,7 +145,7 @@ _IBAN_CHARACTERS = 34
 
 def _has_iban_length(iban: ColumnElement[str]) -> ColumnElement[bool]:
     """Country and number of characters, such as DE22, stand in the registry; `iban` has the shape of one."""
-    entry = sa.func.substr(iban, _int(1), _int(2), type_=sa.Text()) + sa.cast(length(iban), sa.Text())
+    entry = sa.func.substr(iban, integer(1), integer(2), type_=sa.Text()) + sa.cast(length(iban), sa.Text())
     return sa.literal(" ".join(iban_lengths()), sa.String()).like(
         sa.literal_column("'%'", sa.Text()) + entry + sa.literal_column("'%'", sa.Text())
     )
@@ -164,7 +164,7 @@ def _by_character(element: Remainder97, compiler: SQLCompiler, **kw: Any) -> str
     """So that no number grows: a digit makes the remainder 10 × as large, a letter 100 ×, and the 0 past the end leaves it."""
     (iban,) = element.clauses
     # Written out, since SQLite's parser has no room for the parentheses that expressions of expressions get.
-    modulo = compiler.process(_int(0) % _int(97), **kw)[1:]
+    modulo = compiler.process(integer(0) % integer(97), **kw)[1:]
     remainder = "0"
     for position in (*range(5, _IBAN_CHARACTERS + 1), 1, 2, 3, 4):
         c = compiler.process(code_point(iban, position), **kw)
@@ -182,8 +182,3 @@ def _as_number(element: Remainder97, compiler: SQLCompiler, **kw: Any) -> str:
     for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10):
         digits = f"replace({digits}, '{letter}', '{value}')"
     return f"mod(cast({digits} as numeric), 97)"
-
-
-def _int(value: int) -> ColumnElement[int]:
-    """A number in the statement's text, so that it is no parameter."""
-    return sa.literal_column(str(value), sa.Integer())

@@ -22,6 +22,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
+from dqmon.sql.arguments import arguments
 from dqmon.sql.columns import MOMENTS, Stored, stored
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def in_utc(value: ColumnElement[Any]) -> ColumnElement[Any]:
 
 @compiles(InUtc)
 def _timezone(element: InUtc, compiler: SQLCompiler, **kw: Any) -> str:
-    value, zone = (compiler.process(clause, **kw) for clause in element.clauses)
+    value, zone = arguments(element, compiler, kw)
     return f"timezone({zone}, CAST({value} AS TIMESTAMP))"
 
 
@@ -92,7 +93,7 @@ def _text_in_utc(element: InUtc, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(SecondsBetween)
 def _subtract(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = (compiler.process(clause, **kw) for clause in element.clauses)
+    start, end = arguments(element, compiler, kw)
     # From or to an infinite moment PostgreSQL has infinite seconds, DuckDB none.
     return f"CASE WHEN isfinite({start}) AND isfinite({end}) THEN extract(epoch from {end}) - extract(epoch from {start}) END"
 
@@ -100,6 +101,6 @@ def _subtract(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(SecondsBetween, "sqlite")
 def _subtract_text(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
     # The 20th character on is the fraction, of which strftime('%s') makes a whole second from .9995 on.
-    start, end = (compiler.process(clause, **kw) for clause in element.clauses)
+    start, end = arguments(element, compiler, kw)
     seconds = f"strftime('%s', substr({end}, 1, 19)) - strftime('%s', substr({start}, 1, 19))"
     return f"({seconds} + substr({end}, 20) - substr({start}, 20))"

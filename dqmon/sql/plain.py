@@ -23,6 +23,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from dqmon.core.table import TypeGroup
+from dqmon.sql.arguments import first_group
 from dqmon.sql.columns import MOMENTS, NUMBERS, Stored, stored
 from dqmon.sql.instant import in_utc
 from dqmon.sql.texts import exact_text
@@ -123,7 +124,7 @@ class Hash(FunctionElement[int]):
 
 @compiles(Digits)
 def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
-    value, group = compiler.process(element.clauses, **kw), stored(next(iter(element.clauses))).group
+    value, group = compiler.process(element.clauses, **kw), first_group(element)
     match group:
         case TypeGroup.BOOLEAN:
             return f"CAST(CAST({value} AS INTEGER) AS TEXT)"
@@ -135,7 +136,7 @@ def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(Digits, "duckdb")
 def _digits_of_duckdb(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
-    value, group = compiler.process(element.clauses, **kw), stored(next(iter(element.clauses))).group
+    value, group = compiler.process(element.clauses, **kw), first_group(element)
     text = f"CAST({value} AS VARCHAR)"
     match group:
         case TypeGroup.BOOLEAN:

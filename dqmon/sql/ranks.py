@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from dqmon.sql.aggregates import as_double
+from dqmon.sql.integers import integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ def numbered(
     found: dict[str, sa.Label[Any]] = {}
     for index, (name, value) in enumerate(values.items()):
         number = as_double(value)
-        order = (sa.case((number.is_(None), _plain(1)), else_=_plain(0)), number)
+        order = (sa.case((number.is_(None), integer(1)), else_=integer(0)), number)
         place = sa.func.row_number().over(partition_by=groups or None, order_by=order)
         count = sa.func.count(number).over(partition_by=groups or None)
         parts = {"value": number, "place": place, "count": count}
@@ -38,17 +39,13 @@ def at_quantile(columns: Mapping[str, ColumnElement[Any]], name: str, q: Decimal
     """The aggregate over numbered rows: the value at place q (n - 1), between neighbours in proportion; NULL of no values."""
     value, number, count = (columns[_key(name, part)] for part in ("value", "place", "count"))
     # As a decimal, so that 0.1 times 10 is 1.
-    place = sa.literal_column(format(q, "f"), sa.Numeric()) * (count - _plain(1))
+    place = sa.literal_column(format(q, "f"), sa.Numeric()) * (count - integer(1))
     first = sa.func.floor(place)
-    before = sa.func.max(sa.case((number == first + _plain(1), value)))
-    after = sa.func.max(sa.case((number == first + _plain(2), value)))
-    return before + sa.func.coalesce(after - before, _plain(0)) * sa.func.max(place - first)
+    before = sa.func.max(sa.case((number == first + integer(1), value)))
+    after = sa.func.max(sa.case((number == first + integer(2), value)))
+    return before + sa.func.coalesce(after - before, integer(0)) * sa.func.max(place - first)
 
 
 def _key(name: str, part: str) -> str:
     # No column is named so: names with line breaks are not made by engines.
     return f"{part}\n{name}"
-
-
-def _plain(number: int) -> ColumnElement[Any]:
-    return sa.literal_column(str(number), sa.Integer())

@@ -1,4 +1,4 @@
-"""The one gate for SQL that users write (filters, conditions, queries): parsed, one expression or one SELECT, reads only (R31).
+"""The one gate for SQL that users write (filters, conditions, queries): parsed, one expression or one SELECT, reads only.
 
 It is the first of several nets: statements also run read-only, alone, with a timeout, and are rolled back.
 """
@@ -81,7 +81,7 @@ def query(text: str, table: NamedTable, grammar: str = "") -> FromClause:
     Raises UnsafeSql, which says what was found, when the text is anything but one SELECT (WITH, UNION) of known harmless parts.
     """
     _check_query(text, grammar)
-    return _Written(text, table)
+    return WrittenQuery(text, table)
 
 
 def refused_by_all(gate: Callable[[str, str], object], text: str) -> str | None:
@@ -117,7 +117,7 @@ def quoted_names(text: str) -> tuple[str, ...]:
     return ()
 
 
-class _Written(sa.TableClause):
+class WrittenQuery(sa.TableClause):
     """A query as it was written, in FROM."""
 
     inherit_cache = False
@@ -128,8 +128,8 @@ class _Written(sa.TableClause):
         self.table = table
 
 
-@compiles(_Written)
-def _in_brackets(element: _Written, compiler: SQLCompiler, *, asfrom: bool = False, ashint: bool = False, **kw: Any) -> str:
+@compiles(WrittenQuery)
+def _in_brackets(element: WrittenQuery, compiler: SQLCompiler, *, asfrom: bool = False, ashint: bool = False, **kw: Any) -> str:
     del kw
     if not (asfrom or ashint):
         return ""

@@ -15,6 +15,7 @@ from dqmon.core.metric_kinds import OtherTable
 from dqmon.core.table import Column
 from dqmon.sql.columns import bound, resolve
 from dqmon.sql.instant import instant
+from dqmon.sql.integers import integer
 from dqmon.sql.raw import condition, quoted_names
 from dqmon.sql.tables import FRAGMENT, FragmentedTable, NamedTable, SampledTable, typed
 from dqmon.sql.texts import exact_text
@@ -105,15 +106,11 @@ def _bucket(spans: Sequence[tuple[datetime, datetime, int]], at: ColumnElement[A
 
     def arms(spans: Sequence[tuple[datetime, datetime, int]], *first: tuple[ColumnElement[bool], ColumnElement[int]]) -> ColumnElement[Any]:
         if len(spans) <= _LISTED:
-            return sa.case(*first, *((_within(at, start, end), _number(index)) for start, end, index in spans), else_=_number(OUTSIDE))
+            return sa.case(*first, *((_within(at, start, end), integer(index)) for start, end, index in spans), else_=integer(OUTSIDE))
         half = len(spans) // 2
         return sa.case(*first, (at < bound(spans[half][0], at), arms(spans[:half])), else_=arms(spans[half:]))
 
-    return arms(spans, (is_null, _number(len(spans))))
-
-
-def _number(value: int) -> ColumnElement[int]:
-    return sa.literal_column(str(value), sa.Integer())
+    return arms(spans, (is_null, integer(len(spans))))
 
 
 def other_rows(other: OtherTable, columns: Sequence[Column], source: Source) -> Subquery:

@@ -15,7 +15,9 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
+from dqmon.sql.arguments import arguments
 from dqmon.sql.columns import MOMENTS, stored
+from dqmon.sql.integers import integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,7 +56,7 @@ def length(text: ColumnElement[str]) -> ColumnElement[int]:
 
 def code_point(text: ColumnElement[str], position: int) -> ColumnElement[int]:
     """The code point at a position (from 1); 0 past the end."""
-    return CodePoint(sa.func.substr(text, _integer(position), _integer(1)))
+    return CodePoint(sa.func.substr(text, integer(position), integer(1)))
 
 
 def matches_like(text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
@@ -122,10 +124,6 @@ def _glob(pattern: str) -> str:
         found += wild or (f"[{c}]" if c in "*?[" else c)
         is_escaped = False
     return found
-
-
-def _integer(value: int) -> ColumnElement[int]:
-    return sa.literal_column(str(value), sa.Integer())
 
 
 class ExactText(FunctionElement[str]):
@@ -201,7 +199,7 @@ class FullyMatches(FunctionElement[bool]):
 
 @compiles(FullyMatches)
 def _anchored(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
+    text, pattern = arguments(element, compiler, kw)
     return f"({text} ~ ('^(?:' || {pattern} || ')$'))"
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from dqmon.core.alert import AlertState
 from dqmon.core.delivery import DeliveryState
 from dqmon.core.incident import IncidentState
-from dqmon.store import backlogs
+from dqmon.store import backlogs, lineage
 from dqmon.store.alerts import alerts, events
 from dqmon.store.deliveries import deliveries
 from dqmon.store.groups import groups
@@ -160,6 +160,16 @@ def delete_incidents(connection: Connection, keep: timedelta, now: datetime, lim
     is_resolved = incidents.c.state == IncidentState.RESOLVED
     is_old = incidents.c.resolved_at < _cut(connection, incidents.c.opened_at, keep, now)
     return _delete(connection, incidents, is_old & is_resolved, limit)
+
+
+def delete_edges(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:
+    """Deletes what no source has said of the lineage for longer than `keep`: of removed sources, and of jobs that read otherwise."""
+    return _delete(connection, lineage.edges, lineage.edges.c.seen_at < now - keep, limit)
+
+
+def delete_exposures(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:
+    """Deletes exposures that no source has named for longer than `keep`."""
+    return _delete(connection, lineage.exposures, lineage.exposures.c.seen_at < now - keep, limit)
 
 
 def delete_silences(connection: Connection, keep: timedelta, now: datetime, limit: int) -> int:

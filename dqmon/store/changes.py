@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from dqmon.core.history import Change
-from dqmon.store.measurements import HistoryKey, measurements
+from dqmon.store.measurements import measurements
+from dqmon.store.series import HistoryKey
 from dqmon.store.writes import chunks
 
 if TYPE_CHECKING:

@@ -49,8 +49,13 @@ class Database:
             return None
         return Path(unquote(self.url.database.removeprefix("file:")) if "uri" in self.url.query else self.url.database)
 
+    @property
+    def name(self) -> str:
+        """Its URL without any password."""
+        return masked(self.url)
+
     def __repr__(self) -> str:
-        return f"Database({masked(self.url)!r})"
+        return f"Database({self.name!r})"
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -89,6 +94,14 @@ class Database:
             self.migrate()
         elif found != versions.head():
             raise StoreError(f"store {masked(self.url)}: " + versions.mismatch(found))
+
+    def is_new(self) -> bool:
+        """True when nothing was ever kept there: no file, or no tables. Makes neither."""
+        try:
+            is_there = self.file is None or self.file.exists()
+        except OSError:
+            is_there = True  # connecting says why it cannot be read
+        return not is_there or self._version() is None
 
     def migrate(self) -> tuple[str | None, str]:
         """Brings the store to this dqmon's version and returns (version before, version now); idempotent.

@@ -1,20 +1,17 @@
-"""dq_deliveries: the outbox. Every message of every group, sent or not sent, with the reason (R13, R14)."""
+"""dq_deliveries: the outbox. Every message of every group, sent or not sent, with the reason."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from dqmon.core.delivery import Delivery, DeliveryState, Receipt
+from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.message import DeliveryKind, from_json, to_json
-from dqmon.store import groups
 from dqmon.store.schema import Choice, Instant, JsonText, SafeText, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.engine import Connection, Row
 
@@ -56,8 +53,6 @@ deliveries = sa.Table(
 )
 
 _STORED = [name for name in Delivery.__slots__ if name in deliveries.c and name not in ("sequence", "message")]
-_REPEATABLE = ("event", "edit")
-"""Parts that may be sent again without anybody seeing something twice."""
 
 
 def add(connection: Connection, new: Iterable[Delivery]) -> None:
@@ -72,92 +67,33 @@ def add(connection: Connection, new: Iterable[Delivery]) -> None:
         if delivery.kind is DeliveryKind.RESOLVE:
             connection.execute(sa.insert(deliveries), rows)
             rows.clear()
-            _cancel_overtaken(connection, delivery)
+            cancel_overtaken(connection, delivery)
     if rows:
         connection.execute(sa.insert(deliveries), rows)
+
+
+def cancel_overtaken(connection: Connection, delivery: Delivery) -> None:
+    """When the resolve of the delivery's key waits: what was not sent needs no sending; if nothing was sent, the resolve neither.
+
+    What may have been sent stays, and the resolve after it. Other keys of the group are left alone: after a rise of severity the
+    page goes out under a new key while the old one resolves.
+    """
+    c = deliveries.c
+    group = (c.channel == delivery.channel, c.group_id == delivery.group_id, c.dedup_key == delivery.dedup_key)
+    is_resolve, is_queued = c.kind == DeliveryKind.RESOLVE, c.state == DeliveryState.QUEUED
+    if connection.execute(sa.select(c.sequence).where(*group, is_resolve, is_queued).limit(1)).first() is None:
+        return
+    untouched = sa.and_(*group, is_queued, c.lease_token.is_(None), sa.not_(c.is_uncertain))
+    drop = sa.update(deliveries).values(state=DeliveryState.NOT_SENT)
+    connection.execute(drop.where(untouched, sa.not_(is_resolve)).values(reason="resolved before it was sent"))
+    was_told = sa.or_(c.state.in_((DeliveryState.SENT, DeliveryState.QUEUED)), c.is_uncertain, c.reason == DRY_RUN)
+    if connection.execute(sa.select(c.sequence).where(*group, sa.not_(is_resolve), was_told).limit(1)).first() is None:
+        connection.execute(drop.where(untouched, is_resolve).values(reason="nothing had been sent that it could resolve"))
 
 
 def is_known(connection: Connection, id_: str) -> bool:
     """True for the id of a delivery that is there."""
     return connection.execute(sa.select(deliveries.c.sequence).where(deliveries.c.id == id_)).first() is not None
-
-
-def is_due(connection: Connection, now: datetime, channels: Collection[str]) -> bool:
-    """True when `claim` would find something."""
-    return connection.execute(_claimable(now, channels)).first() is not None
-
-
-def claim(connection: Connection, now: datetime, lease_s: float, token: str, channels: Collection[str]) -> Delivery | None:
-    """The next delivery to send, leased to `token` for `lease_s`; None when nothing is due. Never the same one twice.
-
-    Only the oldest undone delivery of a (channel, group), so that a resolve cannot overtake its trigger; the more severe
-    first. A lease that ran out is taken over: the delivery is then uncertain. `token` must be new for each claim.
-    """
-    row = connection.execute(_claimable(now, channels).with_for_update(skip_locked=True, of=deliveries)).first()
-    if row is None:
-        return None
-    taken = {
-        "lease_token": token,
-        "lease_until": now + timedelta(seconds=lease_s),
-        "attempt": row.attempt + 1,
-        "is_uncertain": row.is_uncertain or row.lease_token is not None,
-    }
-    connection.execute(sa.update(deliveries).where(deliveries.c.sequence == row.sequence).values(taken))
-    claimed = connection.execute(sa.select(deliveries).where(deliveries.c.sequence == row.sequence)).one()
-    return _delivery(claimed, groups.receipt(connection, row.group_id))
-
-
-def mark_sent(connection: Connection, delivery: Delivery, receipt: Receipt, at: datetime) -> bool:
-    """Keeps that it was sent, and the receipt of the group's first message, or one that adds to that. False when the lease was lost."""
-    is_ours = _mark(connection, delivery, state=DeliveryState.SENT, sent_at=at, reason="", lease_until=None)
-    if is_ours and receipt.reference.items() > (delivery.parent.reference if delivery.parent else {}).items():
-        groups.set_receipt(connection, delivery.group_id, receipt)
-    return is_ours
-
-
-def retry(connection: Connection, delivery: Delivery, not_before: datetime, reason: str) -> bool:
-    """Puts it back for later. False when the lease was lost."""
-    later = {"lease_token": None, "lease_until": None, "not_before": not_before, "is_uncertain": delivery.is_uncertain}
-    is_ours = _mark(connection, delivery, reason=reason, **later)
-    if is_ours:
-        _cancel_overtaken(connection, delivery)
-    return is_ours
-
-
-def give_up(connection: Connection, delivery: Delivery, reason: str) -> bool:
-    """Marks it dead. False when the lease was lost."""
-    is_ours = _mark(connection, delivery, state=DeliveryState.DEAD, reason=reason, is_uncertain=delivery.is_uncertain, lease_until=None)
-    if is_ours:
-        _cancel_overtaken(connection, delivery)
-    return is_ours
-
-
-def mark_not_sent(connection: Connection, delivery: Delivery, reason: str) -> bool:
-    """Marks it as not sent on purpose. False when the lease was lost."""
-    return _mark(connection, delivery, state=DeliveryState.NOT_SENT, reason=reason, lease_until=None)
-
-
-def resolve_again(connection: Connection, late: Delivery) -> int:
-    """Queues the sent resolve of `late`'s key once more; the number of rows.
-
-    For a sender that was paused beyond its lease and then sent: its trigger may have come after the resolve.
-    """
-    c = deliveries.c
-    same = (c.channel == late.channel, c.group_id == late.group_id, c.dedup_key == late.dedup_key)
-    sent = (c.kind == DeliveryKind.RESOLVE, c.state == DeliveryState.SENT, c.part.in_(_REPEATABLE))
-    again = {"state": DeliveryState.QUEUED, "lease_token": None, "not_before": None, "reason": "sent again after a late sender"}
-    return connection.execute(sa.update(deliveries).where(*same, *sent).values(again)).rowcount
-
-
-def has_unserved(connection: Connection, before: datetime) -> bool:
-    """True when `bury_unserved` would find something."""
-    return connection.execute(sa.select(deliveries.c.sequence).where(_is_unserved(before)).limit(1)).first() is not None
-
-
-def bury_unserved(connection: Connection, before: datetime) -> int:
-    """Marks dead what was created before that time and is still queued with nobody sending it; the number of rows."""
-    dead = {"state": DeliveryState.DEAD, "reason": "no sender served the channel for a day; is it still configured?"}
-    return connection.execute(sa.update(deliveries).where(_is_unserved(before)).values(dead)).rowcount
 
 
 def of_incident(connection: Connection, incident_id: str) -> tuple[Delivery, ...]:
@@ -180,14 +116,6 @@ def after(connection: Connection, sequence: int) -> tuple[Delivery, ...]:
     return _select(connection, deliveries.c.sequence > sequence)
 
 
-def next_at(connection: Connection, channel: str) -> datetime | None:
-    """When the channel's next retry or lease is due; None when nothing waits for a time."""
-    c = deliveries.c
-    waits = sa.select(sa.func.min(sa.func.coalesce(c.lease_until, c.not_before), type_=Instant))
-    found: datetime | None = connection.scalar(waits.where(c.state == DeliveryState.QUEUED, c.channel == channel))
-    return found
-
-
 def totals(connection: Connection) -> dict[str, dict[DeliveryState, int]]:
     """How many deliveries each channel has in each state."""
     c = deliveries.c
@@ -195,57 +123,6 @@ def totals(connection: Connection) -> dict[str, dict[DeliveryState, int]]:
     for channel, state, count in connection.execute(sa.select(c.channel, c.state, sa.func.count()).group_by(c.channel, c.state)):
         found.setdefault(channel, {})[state] = count
     return found
-
-
-def _claimable(now: datetime, channels: Collection[str]) -> sa.Select[tuple[object, ...]]:
-    c, older = deliveries.c, deliveries.alias("older").c
-    is_behind = sa.exists().where(
-        older.channel == c.channel, older.group_id == c.group_id, older.state == DeliveryState.QUEUED, older.sequence < c.sequence
-    )
-    return (
-        sa.select(c.sequence, c.group_id, c.attempt, c.is_uncertain, c.lease_token)
-        .where(
-            c.state == DeliveryState.QUEUED,
-            c.channel.in_(sorted(channels)),
-            sa.or_(c.not_before.is_(None), c.not_before <= now),
-            sa.or_(c.lease_until.is_(None), c.lease_until <= now),
-            ~is_behind,
-        )
-        .order_by(c.rank.desc(), c.sequence)
-        .limit(1)
-    )
-
-
-def _is_unserved(before: datetime) -> sa.ColumnElement[bool]:
-    c = deliveries.c
-    return sa.and_(c.state == DeliveryState.QUEUED, c.created_at < before, c.lease_token.is_(None))
-
-
-def _mark(connection: Connection, delivery: Delivery, **values: object) -> bool:
-    """Writes to the row if it is still leased to the delivery's token; what was rendered is kept in any case."""
-    c = deliveries.c
-    fence = (c.id == delivery.id, c.state == DeliveryState.QUEUED, c.lease_token == delivery.lease_token)
-    kept = {"payload": delivery.payload, "text": delivery.text}
-    return connection.execute(sa.update(deliveries).where(*fence).values(kept | values)).rowcount == 1
-
-
-def _cancel_overtaken(connection: Connection, delivery: Delivery) -> None:
-    """When the resolve of the delivery's key waits: what was not sent needs no sending; if nothing was sent, the resolve neither.
-
-    What may have been sent stays, and the resolve after it. Other keys of the group are left alone: after a rise of severity the
-    page goes out under a new key while the old one resolves.
-    """
-    c = deliveries.c
-    group = (c.channel == delivery.channel, c.group_id == delivery.group_id, c.dedup_key == delivery.dedup_key)
-    is_resolve, is_queued = c.kind == DeliveryKind.RESOLVE, c.state == DeliveryState.QUEUED
-    if connection.execute(sa.select(c.sequence).where(*group, is_resolve, is_queued).limit(1)).first() is None:
-        return
-    untouched = sa.and_(*group, is_queued, c.lease_token.is_(None), sa.not_(c.is_uncertain))
-    drop = sa.update(deliveries).values(state=DeliveryState.NOT_SENT)
-    connection.execute(drop.where(untouched, sa.not_(is_resolve)).values(reason="resolved before it was sent"))
-    was_told = sa.or_(c.state.in_((DeliveryState.SENT, DeliveryState.QUEUED)), c.is_uncertain, c.reason == DRY_RUN)
-    if connection.execute(sa.select(c.sequence).where(*group, sa.not_(is_resolve), was_told).limit(1)).first() is None:
-        connection.execute(drop.where(untouched, is_resolve).values(reason="nothing had been sent that it could resolve"))
 
 
 def _select(connection: Connection, condition: sa.ColumnElement[bool]) -> tuple[Delivery, ...]:
@@ -259,6 +136,6 @@ def _row(delivery: Delivery) -> dict[str, object]:
     return {name: getattr(delivery, name) for name in _STORED} | more
 
 
-def _delivery(row: Row[tuple[object, ...]], parent: Receipt | None = None) -> Delivery:
+def _delivery(row: Row[tuple[object, ...]]) -> Delivery:
     fields = {name: value for name, value in row._asdict().items() if name in Delivery.__slots__}
-    return Delivery(**fields | {"message": from_json(row.message), "parent": parent})
+    return Delivery(**fields | {"message": from_json(row.message)})

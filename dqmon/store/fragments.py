@@ -36,7 +36,7 @@ fragments = sa.Table(
 )
 
 State: TypeAlias = dict[str, dict[str, Value]]
-"""Values by series (`measurements.series`) and the segment's stored text."""
+"""Values by series (`series.series`) and the segment's stored text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,10 @@ def of_incident(connection: Connection, incident_id: str) -> tuple[Group, ...]:
 
 
 def hasten(connection: Connection, found: Iterable[Group], now: datetime) -> None:
-    """Whoever speaks for the groups looks at them at once."""
+    """Whoever speaks for the groups looks at them at once; one that is due already keeps since when."""
+    is_later = groups.c.due_at.is_(None) | (groups.c.due_at > now)
     for part in chunks([group.id for group in found]):
-        connection.execute(sa.update(groups).where(groups.c.id.in_(part)).values(due_at=now))
+        connection.execute(sa.update(groups).where(groups.c.id.in_(part), is_later).values(due_at=now))
 
 
 def set_receipt(connection: Connection, group_id: str, receipt: Receipt) -> None:

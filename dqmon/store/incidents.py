@@ -1,4 +1,4 @@
-"""dq_incidents and dq_incident_members."""
+"""dq_incidents, dq_incident_members: what is wrong, and the alerts that are part of it."""
 
 from __future__ import annotations
 

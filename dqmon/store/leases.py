@@ -1,4 +1,4 @@
-"""Who may do what only one process may do: a name, its holder until a time, and an epoch that only grows (R20)."""
+"""Who may do what only one process may do: a name, its holder until a time, and an epoch that only grows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEADER = "leader"
 NOTIFY = "notify"
 """Turns alert events into messages and sends them; held by the daemon, or shortly by a `check` command."""
 TTL_S = 15.0
-"""Seconds for which a lease is good (R20); hosts' clocks may differ by 5 s."""
+"""Seconds for which a lease is good; hosts' clocks may differ by 5 s."""
 MAX_AHEAD_S = 60.0
 """A lease that ends later than this after a full term was written by a clock that has been set back since: it is over."""
 
@@ -82,6 +82,17 @@ def holder_of(connection: Connection, name: str, now: datetime) -> str | None:
     """Who holds the lease at `now`; None when nobody does."""
     found = connection.execute(sa.select(leases.c.holder).where(leases.c.name == name, leases.c.expires_at > now)).scalar_one_or_none()
     return found or None
+
+
+def last_sign(connection: Connection, name: str, ttl_s: float = TTL_S) -> tuple[str, datetime] | None:
+    """Who had the lease last, empty when it was given back, and when that was seen; None when nobody ever had it.
+
+    A holder is seen at each renewal, every third of `ttl_s`.
+    """
+    row = connection.execute(sa.select(leases.c.holder, leases.c.expires_at).where(leases.c.name == name)).first()
+    if row is None:
+        return None
+    return row.holder, row.expires_at - timedelta(seconds=ttl_s) if row.holder else row.expires_at
 
 
 def _lost(name: str, epoch: int) -> LeaseLost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -13,9 +14,11 @@ from dqmon.store.writes import insert_new
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-    from datetime import datetime
 
     from sqlalchemy.engine import Connection
+
+RESAID = timedelta(days=1)
+"""How exact `seen_at` is: what is said again is written at most so often."""
 
 edges = sa.Table(
     "dq_edges",
@@ -23,7 +26,7 @@ edges = sa.Table(
     sa.Column("source", SafeText, primary_key=True, comment="as under ingestion: in the configuration"),
     sa.Column("child", SafeText, primary_key=True, comment="warehouse:dataset, source/pipeline, or exposure:/name"),
     sa.Column("parent", SafeText, primary_key=True, comment="what the child is made from"),
-    sa.Column("seen_at", Instant, nullable=False, comment="since when the source says so"),
+    sa.Column("seen_at", Instant, nullable=False, comment="when the source said so last, to within a day"),
 )
 
 exposures = sa.Table(
@@ -35,23 +38,37 @@ exposures = sa.Table(
     sa.Column("owner", SafeText),
     sa.Column("url", SafeText),
     sa.Column("description", SafeText),
-    sa.Column("seen_at", Instant, nullable=False, comment="since when the source says so"),
+    sa.Column("seen_at", Instant, nullable=False, comment="when the source said so last, to within a day"),
 )
 
 
 def keep(connection: Connection, source: str, found: Lineage, at: datetime) -> None:
-    """Replaces all that is kept of the source by `found`; what it said before keeps the time since when it does.
+    """Replaces all that is kept of the source by `found`.
 
     Call it in one transaction: whoever reads sees the set before or the set after. An edge or exposure that is there twice is kept once.
     """
     _replace(connection, edges, source, {_row(source, edge) for edge in found.edges}, at)
     _replace(connection, exposures, source, {_row(source, exposure) for exposure in found.exposures.values()}, at)
+    for table in (edges, exposures):
+        is_old = sa.and_(table.c.source == source, table.c.seen_at < at - RESAID)
+        connection.execute(sa.update(table).where(is_old).values(seen_at=at))
+
+
+def is_kept(connection: Connection, source: str, found: Lineage, at: datetime) -> bool:
+    """True when `found` is what is kept of the source, and was said so lately that `keep` would write nothing."""
+    said = (sa.select(sa.func.min(table.c.seen_at)).where(table.c.source == source) for table in (edges, exposures))
+    is_late = any(oldest is not None and oldest < at - RESAID for oldest in map(connection.scalar, said))
+    return not is_late and of_sources(connection, [source]).get(source, Lineage()) == found
 
 
 def add(connection: Connection, source: str, found: Iterable[Edge], at: datetime) -> None:
-    """Keeps these edges beside what is kept of the source: for one that never says all at once. Those that are there stay as they are."""
-    rows = [{"source": source, "child": edge.child, "parent": edge.parent, "seen_at": at} for edge in sorted(set(found))]
-    insert_new(connection, edges, rows)
+    """Keeps these edges beside what is kept of the source: for one that never says all at once."""
+    said = sorted(set(found))
+    insert_new(connection, edges, [{"source": source, "child": edge.child, "parent": edge.parent, "seen_at": at} for edge in said])
+    if said:
+        is_said = sa.tuple_(edges.c.child, edges.c.parent).in_([(safe_text(edge.child), safe_text(edge.parent)) for edge in said])
+        is_old = sa.and_(edges.c.source == source, edges.c.seen_at < at - RESAID)
+        connection.execute(sa.update(edges).where(is_old, is_said).values(seen_at=at))
 
 
 def of_sources(connection: Connection, sources: Collection[str]) -> dict[str, Lineage]:

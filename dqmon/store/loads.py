@@ -1,4 +1,4 @@
-"""dq_loads: what loading tools have left behind of each load (INGESTION.md section 2)."""
+"""dq_loads: what loading tools have left behind of each load."""
 
 from __future__ import annotations
 

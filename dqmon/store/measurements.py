@@ -1,26 +1,25 @@
-"""dq_measurements: the metrics table. Every value that was measured, with the two times of rule 4 (ARCHITECTURE.md)."""
+"""dq_measurements: the metrics table. Every value that was measured, with the time that it describes and the time of measuring."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from dqmon.core.histogram import Histogram
-from dqmon.core.history import Point
+from dqmon.core.history import Point, is_inside
 from dqmon.core.measurement import ESTIMATED, FailureKind, segment_key
 from dqmon.core.plain import plain
 from dqmon.store import meta
 from dqmon.store.schema import Choice, Instant, SafeText, TextTuple, big_id, metadata, safe_text
+from dqmon.store.series import HistoryKey, about
 from dqmon.store.writes import Row, chunks, one_writer
 
 if TYPE_CHECKING:
@@ -28,9 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from dqmon.core.measurement import Measurement, MetricRequest, Partition, Segment
-    from dqmon.core.metric import Metric, Value
-    from dqmon.core.table import TableRef
+    from dqmon.core.measurement import Measurement
+    from dqmon.core.metric import Value
     from dqmon.store.feedback import Alerted
 
 measurements = sa.Table(
@@ -75,30 +73,6 @@ POINTS = 1_500
 nine weeks of an hourly check, four years of a daily one. Retention never deletes them (`engine.retention`)."""
 
 _EVER = datetime.min.replace(tzinfo=UTC)
-_GRAINS = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryKey:
-    """What history is asked for: a series (`series`), one segment's stored text, and the check whose incidents count."""
-
-    series: str
-    segment: str
-    check_id: str
-
-
-def series(request: MetricRequest) -> str:
-    """The stored key of the request's series: 32 hex digits, equal in every process.
-
-    Partitions of another column or grain are another series, so that hours never mix with days, and so are timestamps that are
-    read in another zone, and values of a sample.
-    """
-    return str(_about(request)["series"])
-
-
-def history_key(request: MetricRequest, segment: Segment, check_id: str) -> HistoryKey:
-    """The key of the history that a measurement of `request` and `segment` continues."""
-    return HistoryKey(series(request), safe_text(segment_key(segment)), check_id)
 
 
 def add(
@@ -215,7 +189,7 @@ def _row(measured: Measurement, run_id: str, scheduled_at: datetime | None) -> R
     partition = request.partition
     slot = scheduled_at or (partition and partition.end) or measured.measured_at
     value, text = _number_and_text(measured.value)
-    return _about(request) | {
+    return about(request) | {
         "run_id": run_id,
         "scan_id": measured.scan_id,
         "segment": safe_text(segment_key(measured.segment)),
@@ -255,38 +229,3 @@ def _number_and_text(value: Value) -> tuple[float | None, str | None]:
             return None, json.dumps([[column.name, column.type, column.nullable] for column in value], ensure_ascii=False)
         case _:
             return None, str(plain(value))
-
-
-def _about(request: MetricRequest) -> Row:
-    """The columns that say what is measured. Do not change the dict: it is shared."""
-    partition = request.partition
-    within = None if partition is None else (partition.column, _grain(partition))
-    read = (within, request.naive_timezone) if request.sample is None else (within, request.naive_timezone, request.sample)
-    return _columns(request.table, request.metric, request.where, request.segment_by, read)
-
-
-@lru_cache(50_000)  # the same few are measured again and again
-def _columns(table: TableRef, metric: Metric, where: str | None, segment_by: tuple[str, ...], within: tuple[object, ...]) -> Row:
-    facts = (table.warehouse, table.dataset, metric.key, where, segment_by, within)
-    return {
-        "warehouse": table.warehouse,
-        "dataset": table.dataset,
-        "metric": metric.name,
-        "metric_key": metric.key,
-        "where_text": where or "",
-        "segment_by": segment_by,
-        "series": hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest(),
-    }
-
-
-def _grain(partition: Partition) -> int | None:
-    """Which of hour, day, week, month the partition is: clock changes make days of 23 to 25 hours."""
-    if partition.start is None or partition.end is None:
-        return None
-    length = partition.end - partition.start
-    return sum(length > grain * 1.1 for grain in _GRAINS)
-
-
-def is_inside(at: datetime, spans: Sequence[tuple[datetime, datetime | None]]) -> bool:
-    """True when `at` lies in one of the half-open spans, of which the last may still go on."""
-    return any(start <= at and (end is None or at < end) for start, end in spans)

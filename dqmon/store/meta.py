@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -12,6 +15,8 @@ from dqmon.store.schema import SafeText, metadata
 from dqmon.store.writes import insert_new, upsert
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Connection
 
 meta = sa.Table(
@@ -24,6 +29,23 @@ meta = sa.Table(
 _DEFAULT_WAREHOUSE = "default_warehouse"
 _REVISION = "revision"
 _PAGE_KEY = "page_key"
+_LOADED = "loaded"
+
+MAX_PROBLEMS = 50
+"""Of a refused configuration; whoever mends those runs `dqmon validate` anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a daemon made of the configuration when it read it last.
+
+    at: when what is in force was read; None when nothing was read yet. refused_at: when what was read last was refused; None when it
+    was taken. problems: why it was refused, each with file and line.
+    """
+
+    at: datetime | None = None
+    refused_at: datetime | None = None
+    problems: tuple[str, ...] = ()
 
 
 def get(connection: Connection, key: str) -> str | None:
@@ -61,13 +83,27 @@ def make_page_key(connection: Connection) -> str:
     return found
 
 
+def loaded(connection: Connection) -> Loaded:
+    """What the last daemon made of the configuration; without any times when none has run."""
+    kept = json.loads(get(connection, _LOADED) or "{}")
+    times = {name: datetime.fromisoformat(text) if (text := kept.get(name)) else None for name in ("at", "refused_at")}
+    return Loaded(**times, problems=tuple(kept.get("problems", ())))
+
+
+def keep_loaded(connection: Connection, at: datetime, problems: Sequence[str] = ()) -> None:
+    """Keeps that a daemon read the configuration at `at`: refused for `problems`, taken when there are none."""
+    found = replace(loaded(connection), refused_at=at, problems=tuple(problems[:MAX_PROBLEMS])) if problems else Loaded(at)
+    times = {name: value.isoformat() for name in ("at", "refused_at") if (value := getattr(found, name))}
+    put(connection, _LOADED, json.dumps({**times, "problems": found.problems}))
+
+
 def default_warehouse(connection: Connection) -> str | None:
     """The kept name of the first warehouse; None in a new store."""
     return get(connection, _DEFAULT_WAREHOUSE)
 
 
 def keep_default_warehouse(connection: Connection, name: str, *, may_change: bool = False) -> None:
-    """Keeps the name of the first warehouse, which check ids leave out (CHECKS.md).
+    """Keeps the name of the first warehouse, which check ids leave out.
 
     Another name than the kept one is a StoreError, since all ids of its checks would silently change their meaning;
     `may_change` (`dqmon migrate --default-warehouse`) takes it.

@@ -1,4 +1,4 @@
-"""dq_outages: channels that take nothing, since when. dq_stand_ins: who was told in the place of a channel that did not take it (R15)."""
+"""dq_outages: channels that take nothing, since when. dq_stand_ins: who was told in the place of a channel that did not take it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 AFTER = timedelta(minutes=2)
-"""A channel that has taken nothing for so long, while something waits, is out (R15)."""
+"""A channel that has taken nothing for so long, while something waits, is out."""
 
 outages = sa.Table(
     "dq_outages",

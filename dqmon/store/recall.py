@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from dqmon.store.measurements import measurements, series
+from dqmon.store.measurements import measurements
 from dqmon.store.schema import Instant
+from dqmon.store.series import series
 from dqmon.store.writes import chunks
 
 if TYPE_CHECKING:

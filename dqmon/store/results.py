@@ -1,4 +1,4 @@
-"""dq_results: the verdicts."""
+"""dq_results: the verdict of each check in each of its slots, by partition and segment."""
 
 from __future__ import annotations
 
@@ -196,11 +196,6 @@ def of_types(connection: Connection, types: Sequence[str], after: int, last: int
     r = results.c
     found = (r.revision > after) & (r.revision <= last) & r.is_current & r.type.in_(types)
     return _select(connection, found, [r.revision, r.id], None)
-
-
-def by_id(connection: Connection, result_id: str) -> ResultRecord | None:
-    """The result; None when there is none, or no more."""
-    return next(iter(_select(connection, results.c.id == result_id, [results.c.id], 1)), None)
 
 
 def _select(

@@ -44,9 +44,3 @@ class Run:
 def save(connection: Connection, run: Run) -> None:
     """Inserts the run or replaces it by `run_id`: at its start, and again when it finished."""
     upsert(connection, runs, [{column.name: getattr(run, column.name) for column in runs.c}])
-
-
-def get(connection: Connection, run_id: str) -> Run | None:
-    """The run; None when there is none."""
-    row = connection.execute(sa.select(runs).where(runs.c.run_id == run_id)).first()
-    return None if row is None else Run(**row._asdict())

@@ -1,4 +1,4 @@
-"""dq_schemas: the columns that tables had, and which of them were accepted (CHECKS.md, schema_drift)."""
+"""dq_schemas: the columns that tables had, and which of them were accepted."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 MAX_BACKWARD = timedelta(hours=1)
-"""A clock set back by up to this much waits for slots that have run already, so that none runs twice (R25); beyond it the
+"""A clock set back by up to this much waits for slots that have run already, so that none runs twice; beyond it the
 recorded slots are taken for a wrong clock's."""
 
 _CHUNK = 500
@@ -30,7 +30,7 @@ slots = sa.Table(
     "dq_slots",
     metadata,
     sa.Column("check_id", SafeText, primary_key=True),
-    sa.Column("pool", SafeText, nullable=False, comment="the warehouse, or '' for checks of pipelines"),
+    sa.Column("pool", SafeText, nullable=False, comment="the warehouse, or for checks of pipelines the source with a slash"),
     sa.Column("schedule", sa.Text, nullable=False, comment="the fingerprint of the schedule behind next_due_at"),
     sa.Column("next_due_at", Instant, comment="NULL: never"),
     sa.Column("last_slot_at", Instant, comment="the newest slot ever claimed"),
@@ -191,6 +191,11 @@ def overdue(connection: Connection, before: datetime) -> frozenset[str]:
     """The checks whose slot was due before that time and that nobody has taken."""
     waiting = sa.select(slots.c.check_id).where(slots.c.slot_at.is_(None), slots.c.next_due_at < before)
     return frozenset(connection.scalars(waiting))
+
+
+def planned_checks(connection: Connection) -> frozenset[str]:
+    """The checks that a daemon has given a slot, those that patterns found too."""
+    return frozenset(connection.scalars(sa.select(slots.c.check_id)))
 
 
 def _of_checks(check_ids: Collection[str]) -> list[sa.ColumnElement[bool]]:

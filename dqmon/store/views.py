@@ -1,15 +1,13 @@
-"""dq_daily_score: how good each dataset was on each day (CHECKS.md). A view, made by the migrations."""
+"""dq_daily_score: how good each dataset was on each day. A view, made by the migrations.
+
+Over the current results of scheduled and `check` runs; ad-hoc runs are not in it. `judged` counts pass, warn and fail, `passed` only
+pass. `score` is 0..1, results weighted by severity 1, 2, 4, 8; NULL when nothing was judged. `coverage` is judged / all results:
+SKIPPED and ERROR lower it, not the score.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING
-
 import sqlalchemy as sa
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
 
 daily_score = sa.table(
     "dq_daily_score",
@@ -21,27 +19,3 @@ daily_score = sa.table(
     sa.column("score", sa.Double),
     sa.column("coverage", sa.Double),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DailyScore:
-    """A row of the view, over the current results of scheduled and `check` runs; ad-hoc runs are not in it.
-
-    `judged` counts pass, warn and fail, `passed` only pass. `score` is 0..1, results weighted by severity 1, 2, 4, 8;
-    None when nothing was judged. `coverage` is judged ÷ all results: SKIPPED and ERROR lower it, not the score.
-    """
-
-    warehouse: str
-    dataset: str
-    day: date
-    passed: int
-    judged: int
-    score: float | None
-    coverage: float
-
-
-def scores(connection: Connection, dataset: str, since: date) -> tuple[DailyScore, ...]:
-    """The dataset's days from `since` on, oldest first."""
-    mine = (daily_score.c.dataset == dataset) & (daily_score.c.day >= since)
-    rows = connection.execute(sa.select(daily_score).where(mine).order_by(daily_score.c.day, daily_score.c.warehouse))
-    return tuple(DailyScore(**row._asdict()) for row in rows)

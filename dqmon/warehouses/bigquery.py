@@ -15,19 +15,17 @@ from dqmon.core.facts import TableFacts
 from dqmon.core.spending import Spending
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import ConnectFailed, PermissionDenied, QueryFailed, WarehouseError
-from dqmon.sql.tables import NamedTable
-from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
+from dqmon.warehouses.base import Deadline, SqlWarehouse
 from dqmon.warehouses.base.bigquery_catalogue import column, columns_of, is_view, listed, rows_of, table_facts
 from dqmon.warehouses.base.bigquery_client import BigqueryOptions, job_labels, missing_package, opened
 from dqmon.warehouses.base.bigquery_errors import translated
 from dqmon.warehouses.base.bigquery_grants import script
 from dqmon.warehouses.base.bigquery_sql import STATEMENT
+from dqmon.warehouses.base.deadline import CANCEL_AFTER_S
+from dqmon.warehouses.base.labelled_session import LabelledSession
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import Select
-
-CANCEL_AFTER_S = 0.5
-"""Seconds past the limit after which the client asks for a cancel: the job's own limit is kept at best effort."""
 
 CANCEL_WAIT_S = 5.0
 """Seconds that the answer to a cancel may take."""
@@ -39,7 +37,7 @@ _LEAST_BILLED = 10 * _MEGABYTE
 _WRITING = ("bigquery.tables.updateData", "bigquery.tables.update", "bigquery.tables.delete", "bigquery.tables.setIamPolicy")
 
 
-class BigquerySession(SqlSession):
+class BigquerySession(LabelledSession):
     """One client of the pool."""
 
     clock_sql = "select current_timestamp()"
@@ -47,18 +45,8 @@ class BigquerySession(SqlSession):
     def __init__(self, connection: sa.Connection, warehouse: Bigquery) -> None:
         super().__init__(connection, warehouse)
         self._options: BigqueryOptions = warehouse.options
-        self._dataset: str | None = None
         self._is_dry = False
         self._job_id = ""
-
-    def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
-        """As every session's; the job is labelled with the first table that it names."""
-        elements = sa.sql.visitors.iterate(statement) if isinstance(statement, sa.Select) else ()
-        self._dataset = next((".".join(element.parts) for element in elements if isinstance(element, NamedTable)), None)
-        try:
-            return super().fetch(statement, timeout_s)
-        finally:
-            self._dataset = None
 
     def estimate(self, statement: Select[tuple[object, ...]]) -> Spending:
         """By a dry run, which is free; what it would bill is the least that BigQuery bills, where several tables are small."""
@@ -97,7 +85,7 @@ class BigquerySession(SqlSession):
         """By asking which permissions that write it has on the announced tables."""
         found: dict[str, None] = {}
         with self._in_words(self.timeout_s):
-            for (catalog, schema), names in self._announced.items():
+            for (catalog, schema), names in self.lookups.announced.items():
                 for name in names:
                     place = f"{catalog or self._options.project}.{schema}.{name}"
                     allowed = self.driver.client.test_iam_permissions(place, _WRITING, retry=None, timeout=self.timeout_s)
@@ -119,9 +107,8 @@ class BigquerySession(SqlSession):
         from dqmon.warehouses.base.bigquery_dialect import Statement
 
         self._job_id = f"dqmon_{uuid.uuid4().hex}"
-        words = {**self.labels, "warehouse": self.name} | ({"dataset": self._dataset} if self._dataset else {})
         most = self._options.maximum_bytes_billed
-        self.connection.info[STATEMENT] = Statement(self._job_id, job_labels(words), timeout_s, self._is_dry, most)
+        self.connection.info[STATEMENT] = Statement(self._job_id, job_labels(self.words()), timeout_s, self._is_dry, most)
 
     def spending(self, result: sa.CursorResult[Any]) -> Spending:
         """What the job says that it processed, and what is billed; 0 of an answer that BigQuery had kept."""

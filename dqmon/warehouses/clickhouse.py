@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
@@ -16,19 +16,14 @@ from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.spending import Spending
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import ConnectFailed, PermissionDenied, WarehouseError
-from dqmon.sql.tables import NamedTable
-from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
+from dqmon.warehouses.base import Deadline, SqlWarehouse
 from dqmon.warehouses.base.clickhouse_catalogue import PARTS, Parts, column, proof, table_facts
-from dqmon.warehouses.base.clickhouse_client import DROP_AFTER_S, ClickhouseOptions, log_comment, missing_package, opened
+from dqmon.warehouses.base.clickhouse_client import ClickhouseOptions, missing_package, opened
 from dqmon.warehouses.base.clickhouse_errors import translated
 from dqmon.warehouses.base.clickhouse_grants import powers, script
 from dqmon.warehouses.base.clickhouse_sql import STATEMENT
-
-if TYPE_CHECKING:
-    from sqlalchemy.sql import Select
-
-CANCEL_AFTER_S = 0.5
-"""Seconds past the limit after which the client asks for a cancel: the server's own limit did not work."""
+from dqmon.warehouses.base.deadline import CANCEL_AFTER_S, DROP_AFTER_S
+from dqmon.warehouses.base.labelled_session import LabelledSession, label_text
 
 CANCEL_WAIT_S = 1.0
 """Seconds that the answer to a cancel may take: the statement's own end waits for it."""
@@ -37,7 +32,7 @@ RECYCLE_S = 3_000
 """Seconds after which a pooled connection is opened anew, with what the user may set by then."""
 
 
-class ClickhouseSession(SqlSession):
+class ClickhouseSession(LabelledSession):
     """One client of the pool; reads the catalogue of a database once."""
 
     tables_sql = (
@@ -53,17 +48,7 @@ class ClickhouseSession(SqlSession):
     def __init__(self, connection: sa.Connection, warehouse: Clickhouse) -> None:
         super().__init__(connection, warehouse)
         self._options: ClickhouseOptions = warehouse.options
-        self._dataset: str | None = None
         self._number = ""
-
-    def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
-        """As every session's; the first table that it names stands beside it in the server's log."""
-        elements = sa.sql.visitors.iterate(statement) if isinstance(statement, sa.Select) else ()
-        self._dataset = next((".".join(element.parts) for element in elements if isinstance(element, NamedTable)), None)
-        try:
-            return super().fetch(statement, timeout_s)
-        finally:
-            self._dataset = None
 
     def facts(self, table: TableRef) -> TableFacts:
         """Rows of MergeTree tables, if the user sees all of them, and columns without NULL."""
@@ -106,8 +91,7 @@ class ClickhouseSession(SqlSession):
     def prepare(self, timeout_s: float) -> None:
         """Number, limit and label of the next statement, which go along with it."""
         self._number = str(uuid.uuid4())
-        words = {**self.labels, "warehouse": self.name} | ({"dataset": self._dataset} if self._dataset else {})
-        limits = {"query_id": self._number, "max_execution_time": f"{max(timeout_s, 0.001):.3f}", "log_comment": log_comment(words)}
+        limits = {"query_id": self._number, "max_execution_time": f"{max(timeout_s, 0.001):.3f}", "log_comment": label_text(self.words())}
         self.connection.info[STATEMENT] = limits
         self._wait(timeout_s + DROP_AFTER_S)
 
@@ -175,14 +159,7 @@ class Clickhouse(SqlWarehouse):
         sa.dialects.registry.register("dqmon_clickhouse", "dqmon.warehouses.base.clickhouse_dialect", "DqmonDialect")
         try:
             return sa.create_engine(
-                "dqmon_clickhouse://",
-                creator=lambda: opened(self.options, self.default_schema or ""),
-                pool_size=self.max_connections,
-                max_overflow=0,
-                pool_timeout=self.options.connect_timeout,
-                pool_pre_ping=True,
-                pool_recycle=RECYCLE_S,
-                hide_parameters=True,
+                "dqmon_clickhouse://", creator=lambda: opened(self.options, self.default_schema or ""), **self.pool(RECYCLE_S)
             )
         except ImportError as e:
             raise missing_package() from e

@@ -10,20 +10,16 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from dqmon.core.capabilities import Capabilities, Gap, Said
-from dqmon.core.facts import NOTHING_KNOWN, ColumnFacts, TableFacts
+from dqmon.core.facts import TableFacts
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryFailed, QueryTimeout, TableMissing, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base.databricks_connect import DatabricksOptions, arguments
+from dqmon.warehouses.base.deadline import CANCEL_AFTER_S
+from dqmon.warehouses.base.index_facts import not_null
 from dqmon.warehouses.base.session import one_line, refused
 from dqmon.warehouses.base.spark_catalogue import column
 from dqmon.warehouses.base.spark_sql import DOUBLE_QUOTES, quoted
-
-CANCEL_AFTER_S = 0.5
-"""Seconds past the limit after which the client asks for a cancel; the server's own limit is that of the session."""
-
-RECYCLE_S = 1_800
-"""Seconds after which a pooled connection is opened anew: less than a session that nobody uses lives."""
 
 _COLUMNS = (
     "select c.table_name, c.column_name, c.full_data_type, c.is_nullable, t.table_type, t.data_source_format "
@@ -76,8 +72,7 @@ class DatabricksSession(SqlSession):
 
         https://docs.databricks.com/aws/en/tables/constraints
         """
-        known = {c.name: ColumnFacts(f"{c.name} is NOT NULL", nulls=0) for c in self.columns(table) if not c.nullable}
-        return TableFacts(columns=known) if known else NOTHING_KNOWN
+        return TableFacts(columns=not_null(column.name for column in self.columns(table) if not column.nullable))
 
     def unchanged_proof(self, table: TableRef) -> str | None:
         """By number and time of a Delta table's last version (https://docs.databricks.com/aws/en/delta/history).
@@ -193,16 +188,7 @@ class Databricks(SqlWarehouse):
     def create_engine(self) -> sa.Engine:
         """A pool of at most `max_connections`; each is tested before use."""
         try:
-            engine = sa.create_engine(
-                "databricks://",
-                creator=self._opened,
-                pool_size=self.max_connections,
-                max_overflow=0,
-                pool_timeout=self.options.connect_timeout,
-                pool_pre_ping=True,
-                pool_recycle=RECYCLE_S,
-                hide_parameters=True,
-            )
+            engine = sa.create_engine("databricks://", creator=self._opened, **self.pool())
         except (ImportError, sa.exc.NoSuchModuleError) as e:
             raise ConnectFailed("Databricks needs the extra `databricks`: pip install 'dqmon[databricks]'") from e
         sa.event.listen(engine, "before_cursor_execute", _remember)

@@ -11,16 +11,14 @@ import sqlalchemy as sa
 from pydantic import Field, SecretStr
 
 from dqmon.core.capabilities import Capabilities, Gap, Said
-from dqmon.core.facts import ColumnFacts, TableFacts, UniqueKey
+from dqmon.core.facts import TableFacts
 from dqmon.core.options import WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryFailed, QueryTimeout, TableMissing, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base import mssql_sql as _mssql_sql  # noqa: F401 - registers how SQL Server writes SQL
+from dqmon.warehouses.base.index_facts import index_facts
 from dqmon.warehouses.base.session import one_line
-
-RECYCLE_S = 1_800
-"""Seconds after which a pooled connection is opened anew: less than the idle limits of usual proxies."""
 
 _GROUPS = {
     **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), TypeGroup.INTEGER),
@@ -89,15 +87,7 @@ class MssqlSession(SqlSession):
 
     def facts(self, table: TableRef) -> TableFacts:
         """NOT NULL columns and unique indexes without a filter, which hold for every row; an estimate of the rows."""
-        columns, indexes, about = dict[str, ColumnFacts](), dict[str, list[str]](), None
-        for count, index, name, is_not_null in self.told("facts", table, partial(self.rows_of, _FACTS)):
-            about = count if count is not None else about
-            if is_not_null:
-                columns[name] = ColumnFacts(f"{name} is NOT NULL", nulls=0)
-            elif index is not None and name is not None:
-                indexes.setdefault(index, []).append(name)
-        keys = (UniqueKey(f"unique index {index} ({', '.join(names)})", frozenset(names)) for index, names in indexes.items())
-        return TableFacts(about_rows=about, columns=columns, keys=tuple(keys))
+        return index_facts(self.told("facts", table, partial(self.rows_of, _FACTS)))
 
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """The group follows the base type; decimals are declared with their size."""
@@ -201,12 +191,7 @@ class Mssql(SqlWarehouse):
         try:
             return sa.create_engine(
                 url,
-                pool_size=self.max_connections,
-                max_overflow=0,
-                pool_timeout=options.connect_timeout,
-                pool_pre_ping=True,
-                pool_recycle=RECYCLE_S,
-                hide_parameters=True,
+                **self.pool(),
                 connect_args={
                     "appname": "dqmon",
                     "charset": "UTF-8",

@@ -11,24 +11,21 @@ import sqlalchemy as sa
 from pydantic import Field, SecretStr
 
 from dqmon.core.capabilities import Capabilities, Said
-from dqmon.core.facts import ColumnFacts, TableFacts, UniqueKey
+from dqmon.core.facts import TableFacts
 from dqmon.core.options import WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryFailed, QueryTimeout, TableMissing, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
 from dqmon.warehouses.base import oracle_sql as _oracle_sql  # noqa: F401 - registers how Oracle writes SQL
-from dqmon.warehouses.base.session import Ask, one_line
-from dqmon.warehouses.base.snowflake_sql import quoted, stored_name, written_name
+from dqmon.warehouses.base.deadline import CANCEL_AFTER_S
+from dqmon.warehouses.base.index_facts import index_facts
+from dqmon.warehouses.base.lookups import Ask
+from dqmon.warehouses.base.names import quoted, stored_name, written_name
+from dqmon.warehouses.base.session import one_line
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
-
-RECYCLE_S = 1_800
-"""Seconds after which a pooled connection is opened anew: less than the idle limits of usual proxies."""
-
-CANCEL_AFTER_S = 0.5
-"""Seconds past the limit after which the client breaks the call: the driver's own limit did not work."""
 
 _PINNED = (
     "alter session set time_zone = 'UTC' nls_comp = 'BINARY' nls_sort = 'BINARY' nls_numeric_characters = '.,' "
@@ -101,17 +98,9 @@ class OracleSession(SqlSession):
 
     def facts(self, table: TableRef) -> TableFacts:
         """NOT NULL columns and unique indexes of columns, which hold for every row; the rows when statistics were gathered."""
-        columns, indexes, about = dict[str, ColumnFacts](), dict[str, list[str]](), None
         ask: Ask = partial(self._asked, _FACTS)
-        for count, index, stored_as, is_not_null in self.told("facts", table, ask):
-            about = count if count is not None else about
-            name = stored_as and written_name(str(stored_as))
-            if is_not_null:
-                columns[name] = ColumnFacts(f"{name} is NOT NULL", nulls=0)
-            elif index is not None and name is not None:
-                indexes.setdefault(str(index), []).append(name)
-        keys = (UniqueKey(f"unique index {index} ({', '.join(names)})", frozenset(names)) for index, names in indexes.items())
-        return TableFacts(about_rows=about, columns=columns, keys=tuple(keys))
+        rows = self.told("facts", table, ask)
+        return index_facts((count, index, name and written_name(str(name)), is_not_null) for count, index, name, is_not_null in rows)
 
     def column(self, position: int, row: Sequence[Any]) -> Column:
         """A NUMBER without decimals is an integer; a DATE has a time of day, and is a timestamp."""
@@ -213,12 +202,7 @@ class Oracle(SqlWarehouse):
         try:
             engine = sa.create_engine(
                 url,
-                pool_size=self.max_connections,
-                max_overflow=0,
-                pool_timeout=options.connect_timeout,
-                pool_pre_ping=True,
-                pool_recycle=RECYCLE_S,
-                hide_parameters=True,
+                **self.pool(),
                 connect_args={"tcp_connect_timeout": options.connect_timeout, "retry_count": 0, "program": "dqmon"},
             )
         except ImportError as e:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterable, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -19,20 +17,12 @@ from dqmon.core.options import WarehouseOptions
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryFailed, QueryTimeout, TableMissing, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
+from dqmon.warehouses.base.deadline import CANCEL_AFTER_S, DROP_AFTER_S, shut
 from dqmon.warehouses.base.postgres_catalogue import LEAVES, RELATIONS, WORTH_DISTINCT, Relation, leaves, relation
 from dqmon.warehouses.base.postgres_grants import script
 from dqmon.warehouses.base.postgres_powers import POWERS, in_words
 from dqmon.warehouses.base.session import one_line, refused
 from dqmon.warehouses.base.writer import Place, SqlWriter
-
-RECYCLE_S = 1_800
-"""Seconds after which a pooled connection is opened anew: less than the idle limits of usual proxies."""
-
-CANCEL_AFTER_S = 0.5
-"""Seconds past the limit after which the client asks for a cancel: the server's own limit did not work."""
-
-DROP_AFTER_S = 2.0
-"""Seconds past the limit after which the socket is shut: nobody answers."""
 
 _SAME_EVERYWHERE = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres"
 """What server and role may set otherwise, so that conditions would mean other rows, and moments be written in another way; `options`
@@ -149,8 +139,7 @@ class PostgresSession(SqlSession):
         self.driver.cancel_safe(timeout=1.0)
 
     def _shut(self) -> None:
-        with socket.socket(fileno=os.dup(self.driver.fileno())) as wire:
-            wire.shutdown(socket.SHUT_RDWR)
+        shut(self.driver.fileno())
 
     def translate(self, error: Exception, timeout_s: float) -> WarehouseError:
         """By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
@@ -197,7 +186,7 @@ class Postgres(SqlWarehouse):
 
     def create_engine(self) -> sa.Engine:
         """A pool of at most `max_connections`, each tested before use."""
-        reading = {"execution_options": {"postgresql_readonly": True}, "pool_size": self.max_connections}
+        reading = {"execution_options": {"postgresql_readonly": True}}
         return self._engine_with("-c default_transaction_read_only=on", {"cursor_factory": _one_statement_cursor()}, **reading)
 
     def writer(self, schema: str, instance: str) -> SqlWriter:
@@ -210,18 +199,13 @@ class Postgres(SqlWarehouse):
         given = url.query.get("options", "")
         return sa.create_engine(
             url,
-            max_overflow=0,
-            pool_timeout=self.options.connect_timeout,
-            pool_pre_ping=True,
-            pool_recycle=RECYCLE_S,
-            hide_parameters=True,
             connect_args={
                 "application_name": "dqmon",
                 "connect_timeout": self.options.connect_timeout,
                 "options": f"{_SAME_EVERYWHERE} {given} {settings} -c standard_conforming_strings=on",
             }
             | arguments,
-            **more,
+            **self.pool() | more,
         )
 
     def session(self, connection: sa.Connection) -> PostgresSession:
@@ -241,7 +225,7 @@ class Postgres(SqlWarehouse):
 
 
 def _one_statement_cursor() -> type[Any]:
-    """A cursor that always speaks the extended protocol, in which the server takes one statement only (R31)."""
+    """A cursor that always speaks the extended protocol, in which the server takes one statement only."""
     try:
         from psycopg import Cursor
     except ImportError as e:

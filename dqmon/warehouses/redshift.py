@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -11,22 +9,16 @@ import sqlalchemy as sa
 from pydantic import Field, SecretStr
 
 from dqmon.core.capabilities import Capabilities, Said
-from dqmon.core.facts import NOTHING_KNOWN, ColumnFacts, TableFacts
+from dqmon.core.facts import TableFacts
 from dqmon.core.options import ProjectPath, WarehouseOptions
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryTimeout, TableMissing, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
+from dqmon.warehouses.base.deadline import CANCEL_AFTER_S, DROP_AFTER_S, shut
+from dqmon.warehouses.base.index_facts import not_null
+from dqmon.warehouses.base.names import quoted
 from dqmon.warehouses.base.redshift_catalogue import COLUMNS, POWERS, TABLES, column
 from dqmon.warehouses.base.session import one_line, refused
-
-RECYCLE_S = 1_800
-"""Seconds after which a pooled connection is opened anew: less than the idle limits of usual proxies."""
-
-CANCEL_AFTER_S = 0.5
-"""Seconds past the limit after which the client asks for a cancel: the server's own limit did not work."""
-
-DROP_AFTER_S = 2.0
-"""Seconds past the limit after which the socket is shut: nobody answers."""
 
 _LIMIT = sa.text("select set_config('statement_timeout', :limit, true), set_config('query_group', 'dqmon', true)")
 """For this transaction alone (https://docs.aws.amazon.com/redshift/latest/dg/r_SET_CONFIG.html)."""
@@ -64,8 +56,7 @@ class RedshiftSession(SqlSession):
 
     def facts(self, table: TableRef) -> TableFacts:
         """NOT NULL of local tables, the one constraint that is kept."""
-        known = {c.name: ColumnFacts(f"{c.name} is NOT NULL", nulls=0) for c in self.columns(table) if not c.nullable}
-        return TableFacts(columns=known) if known else NOTHING_KNOWN
+        return TableFacts(columns=not_null(column.name for column in self.columns(table) if not column.nullable))
 
     def unchanged_proof(self, table: TableRef) -> str | None:
         """None: the catalogue has no number or time that moves with every change of rows."""
@@ -93,8 +84,7 @@ class RedshiftSession(SqlSession):
         self.driver.cancel()
 
     def _shut(self) -> None:
-        with socket.socket(fileno=os.dup(self.driver.fileno())) as wire:
-            wire.shutdown(socket.SHUT_RDWR)
+        shut(self.driver.fileno())
 
     def translate(self, error: Exception, timeout_s: float) -> WarehouseError:
         """By SQLSTATE, which are those of PostgreSQL 8."""
@@ -155,16 +145,7 @@ class Redshift(SqlWarehouse):
         """A pool of at most `max_connections`, each tested before use."""
         sa.dialects.registry.register("redshift.psycopg", "dqmon.warehouses.base.redshift_dialect", "Dialect")
         try:
-            return sa.create_engine(
-                "redshift+psycopg://",
-                creator=self._opened,
-                pool_size=self.max_connections,
-                max_overflow=0,
-                pool_timeout=self.options.connect_timeout,
-                pool_pre_ping=True,
-                pool_recycle=RECYCLE_S,
-                hide_parameters=True,
-            )
+            return sa.create_engine("redshift+psycopg://", creator=self._opened, **self.pool())
         except ImportError as e:
             raise ConnectFailed("Redshift needs the extra `redshift`: pip install 'dqmon[redshift]'") from e
 
@@ -199,7 +180,7 @@ class Redshift(SqlWarehouse):
 
     def grants(self, tables: Iterable[TableRef]) -> str:
         """The statements that make the user that reads them; a pattern stands for all tables of its schema, now and later."""
-        user = _quoted(self.options.user)
+        user = quoted(self.options.user)
         named = sorted({(table.schema or self.default_schema or "", table.name) for table in tables})
         whole = {schema for schema, name in named if "*" in name}
         lines = [
@@ -207,11 +188,11 @@ class Redshift(SqlWarehouse):
             f"CREATE USER {user} PASSWORD '<the password>' CONNECTION LIMIT {self.max_connections};",
         ]
         for schema in dict.fromkeys(schema for schema, _ in named):
-            lines.append(f"GRANT USAGE ON SCHEMA {_quoted(schema)} TO {user};")
+            lines.append(f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {user};")
             if schema in whole:
-                lines.append(f"GRANT SELECT ON ALL TABLES IN SCHEMA {_quoted(schema)} TO {user};")
-                lines.append(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {_quoted(schema)} GRANT SELECT ON TABLES TO {user};")
-        lines += [f"GRANT SELECT ON {_quoted(schema)}.{_quoted(name)} TO {user};" for schema, name in named if schema not in whole]
+                lines.append(f"GRANT SELECT ON ALL TABLES IN SCHEMA {quoted(schema)} TO {user};")
+                lines.append(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(schema)} GRANT SELECT ON TABLES TO {user};")
+        lines += [f"GRANT SELECT ON {quoted(schema)}.{quoted(name)} TO {user};" for schema, name in named if schema not in whole]
         return "\n".join(lines)
 
     def connect_error(self, error: Exception) -> WarehouseError:
@@ -220,12 +201,8 @@ class Redshift(SqlWarehouse):
         return ConnectFailed(f"{self.name}: no connection to {where}: {one_line(error)}")
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _one_statement_cursor() -> type[Any]:
-    """A cursor that writes values into the statement, and sends it in a way in which the server takes one statement only (R31)."""
+    """A cursor that writes values into the statement, and sends it in a way in which the server takes one statement only."""
     from psycopg import ClientCursor
 
     class OneStatementCursor(ClientCursor[Any]):

@@ -15,12 +15,13 @@ from dqmon.core.table import TableRef
 from dqmon.errors import ConnectFailed, WarehouseError
 from dqmon.telemetry import Log
 from dqmon.warehouses.base import SqlWarehouse
+from dqmon.warehouses.base import snowflake_sql as _snowflake_sql  # noqa: F401 - registers how Snowflake writes SQL
+from dqmon.warehouses.base.names import stored_name, written_name
 from dqmon.warehouses.base.snowflake_connect import SnowflakeOptions, arguments
 from dqmon.warehouses.base.snowflake_errors import translated
 from dqmon.warehouses.base.snowflake_grants import script
 from dqmon.warehouses.base.snowflake_history import ATTRIBUTED_AFTER_S, NOT_OF_LOADS, OF_LOADS
 from dqmon.warehouses.base.snowflake_session import STATEMENT, SnowflakeSession
-from dqmon.warehouses.base.snowflake_sql import stored_name, written_name
 from dqmon.warehouses.base.writer import Place, SqlWriter
 
 log = Log(__name__)
@@ -95,16 +96,7 @@ class Snowflake(SqlWarehouse):
             log.warning("password sign-in", warehouse=self.name, advice="Snowflake is about to refuse it; use private_key_file")
         # It warns on stderr of proxies and of clouds that it is not in.
         logging.getLogger("snowflake").setLevel(logging.ERROR)
-        engine = sa.create_engine(
-            "snowflake://",
-            creator=self._opened,
-            pool_size=self.max_connections,
-            max_overflow=0,
-            pool_timeout=self.options.connect_timeout,
-            pool_pre_ping=True,
-            pool_recycle=RECYCLE_S,
-            hide_parameters=True,
-        )
+        engine = sa.create_engine("snowflake://", creator=self._opened, **self.pool(RECYCLE_S))
         sa.event.listen(engine, "do_execute", _execute)
         return engine
 

@@ -30,9 +30,6 @@ from dqmon.warehouses.base.spark_sql import DOUBLE_QUOTES, quoted
 
 log = Log(__name__)
 
-RECYCLE_S = 1_800
-"""Seconds after which a pooled connection is opened anew: less than the idle limits of usual proxies."""
-
 _NOTHING_EXACT = Said(is_exact=False, because="Spark's catalogue keeps statistics of the last ANALYZE, and no time of the last write")
 
 _GRANTS = """-- Spark's Thrift server has no roles and no GRANT: what its own user may do with the files, every session may.
@@ -170,16 +167,7 @@ class Spark(SqlWarehouse):
             logging.getLogger(library).setLevel(logging.CRITICAL)
         sa.dialects.registry.register("spark", "dqmon.warehouses.base.spark_dialect", "SparkDialect")
         try:
-            return sa.create_engine(
-                "spark://",
-                creator=lambda: opened(self.options),
-                pool_size=self.max_connections,
-                max_overflow=0,
-                pool_timeout=self.options.connect_timeout,
-                pool_pre_ping=True,
-                pool_recycle=RECYCLE_S,
-                hide_parameters=True,
-            )
+            return sa.create_engine("spark://", creator=lambda: opened(self.options), **self.pool())
         except ImportError as e:
             raise missing() from e
 

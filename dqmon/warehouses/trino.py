@@ -12,12 +12,10 @@ from dqmon.core.spending import Spending
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryFailed, QueryTimeout, TableMissing, WarehouseError
 from dqmon.warehouses.base import Deadline, SqlSession, SqlWarehouse
+from dqmon.warehouses.base.deadline import CANCEL_AFTER_S
+from dqmon.warehouses.base.names import quoted
 from dqmon.warehouses.base.session import MESSAGE_LIMIT, one_line
 from dqmon.warehouses.base.trino_connect import TrinoOptions, arguments
-from dqmon.warehouses.base.trino_sql import quoted
-
-CANCEL_AFTER_S = 0.5
-"""Seconds past the limit after which the client asks for a cancel: the coordinator's own limit did not work."""
 
 _COLUMNS = (
     "select table_name, column_name, data_type, is_nullable from {place}information_schema.columns "

@@ -342,13 +342,9 @@ def test_a_repeated_trigger_joins_its_incident(vendors):
     assert [incident.events for incident in vendors.pagerduty.incidents] == [["trigger", "trigger"]]
 
 
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [("wrong", "should be 32 characters"), ("f" * 32, "'routing_key' is invalid")],
-)
-def test_a_wrong_routing_key_is_permanent_and_says_so(vendors, key, words):
-    with pytest.raises(Permanent, match=words):
-        send(make(vendors, "pagerduty", routing_key=key))
+def test_a_wrong_routing_key_is_permanent_and_says_so(vendors):
+    with pytest.raises(Permanent, match="'routing_key' is invalid"):
+        send(make(vendors, "pagerduty", routing_key="f" * 32))
 
 
 def test_pagerduty_by_http_is_refused(vendors):

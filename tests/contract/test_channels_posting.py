@@ -17,6 +17,7 @@ from dqmon.errors import OutcomeUnknown, Permanent, Transient
 from dqmon.notify.alertmanager import Alertmanager, AlertmanagerOptions
 from dqmon.notify.datadog import DatadogOptions
 from dqmon.notify.opsgenie import Opsgenie, OpsgenieOptions
+from dqmon.notify.pagerduty import PagerDutyOptions
 from dqmon.notify.sns import Sns, SnsOptions
 from dqmon.notify.teams import Teams, TeamsOptions
 from dqmon.notify.webhook import Webhook, WebhookOptions, signature_headers
@@ -216,6 +217,7 @@ def test_alertmanagers_logins(vendors, options, expected):
         (AlertmanagerOptions, {"url": "https://x", "username": "u"}, "both username and password"),
         (AlertmanagerOptions, {"url": "https://x", "username": "u", "password": "p", "token": "t"}, "set token, or"),
         (TeamsOptions, {}, "webhook_url is not set"),
+        (PagerDutyOptions, {"routing_key": "k" * 33}, "routing_key does not have 32 characters"),
         (OpsgenieOptions, {}, "api_key is not set"),
         (DatadogOptions, {}, "api_key is not set"),
         (WebhookOptions, {}, "url is not set"),

@@ -21,7 +21,8 @@ from engines import Engine, all_engines, engine
 from ruamel.yaml import YAML
 
 from dqmon import errors
-from dqmon.core.check import Check, DatasetCheck, SourceLine
+from dqmon.core.check import Check, SourceLine
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.histogram import Histogram, grid_code
 from dqmon.core.history import History, Point
 from dqmon.core.judgement import Evidence, Judgement

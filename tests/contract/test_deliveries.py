@@ -18,7 +18,7 @@ from dqmon.engine.deliver import Ending, backoff_s, deliver_once, lease_s
 from dqmon.errors import OutcomeUnknown, Permanent, StoreError, Transient
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions
 from dqmon.notify.slack import Slack, SlackOptions
-from dqmon.store import deliveries, groups
+from dqmon.store import deliveries, groups, sending
 
 LEASE_S = 60.0
 TRIGGER, UPDATE, RESOLVE = DeliveryKind.TRIGGER, DeliveryKind.UPDATE, DeliveryKind.RESOLVE
@@ -39,7 +39,7 @@ def add(database, *rows):
 
 def claim(database, now=AT, token="t1", channels=("oncall",)):
     with database.write() as connection:
-        return deliveries.claim(connection, now, LEASE_S, token, channels)
+        return sending.claim(connection, now, LEASE_S, token, channels)
 
 
 def mark(database, function, *arguments):
@@ -74,7 +74,7 @@ def test_only_the_oldest_undone_one_of_a_group_is_claimed(database):
     first, second = claim(database, token="t1"), claim(database, token="t2")
     assert {first.id, second.id} == {"d1", "d3"}
     assert claim(database, token="t3") is None, "the update must wait for the trigger"
-    assert mark(database, deliveries.mark_sent, first, Receipt(), AT)
+    assert mark(database, sending.mark_sent, first, Receipt(), AT)
     assert claim(database, token="t4").id == "d2"
 
 
@@ -88,13 +88,13 @@ def test_a_resolve_never_overtakes_its_trigger(database):
     again = claim(database, later, "t3")
     assert (again.id, again.is_uncertain) == ("d1", True)
     assert claim(database, later, "t4") is None, "the trigger is under way again"
-    assert mark(database, deliveries.mark_sent, again, Receipt(), later)
+    assert mark(database, sending.mark_sent, again, Receipt(), later)
     assert claim(database, later, "t5").id == "d2"
 
 
 def test_a_waiting_trigger_holds_its_group_back(database):
     add(database, row("d1"), row("d2", UPDATE))
-    mark(database, deliveries.retry, claim(database), AT + timedelta(minutes=5), "HTTP 503")
+    mark(database, sending.retry, claim(database), AT + timedelta(minutes=5), "HTTP 503")
     assert claim(database, AT + timedelta(minutes=4)) is None
     assert claim(database, AT + timedelta(minutes=5)).id == "d1"
 
@@ -114,24 +114,24 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_one_is_fenced_off(datab
     taker = claim(database, AT + timedelta(seconds=60), token="t2")
     assert (taker.is_uncertain, taker.attempt) == (True, 2)
     for function, *arguments in (
-        (deliveries.mark_sent, Receipt(), AT),
-        (deliveries.retry, AT, "x"),
-        (deliveries.give_up, "x"),
-        (deliveries.mark_not_sent, "x"),
+        (sending.mark_sent, Receipt(), AT),
+        (sending.retry, AT, "x"),
+        (sending.give_up, "x"),
+        (sending.mark_not_sent, "x"),
     ):
         assert mark(database, function, late, *arguments) is False
-    assert mark(database, deliveries.mark_sent, taker, Receipt(), AT) is True
-    assert mark(database, deliveries.mark_sent, taker, Receipt(), AT) is False, "once is enough"
+    assert mark(database, sending.mark_sent, taker, Receipt(), AT) is True
+    assert mark(database, sending.mark_sent, taker, Receipt(), AT) is False, "once is enough"
 
 
 def test_the_first_receipt_is_handed_to_the_later_ones(database):
     add(database, row("d1", part="post"), row("d2", UPDATE, part="edit"), row("d3", UPDATE, part="reply"))
     first = claim(database, token="t1")
     assert first.parent is None
-    mark(database, deliveries.mark_sent, first, Receipt({"channel": "C1", "ts": "1.0"}), AT)
+    mark(database, sending.mark_sent, first, Receipt({"channel": "C1", "ts": "1.0"}), AT)
     second = claim(database, token="t2")
     assert second.parent.reference == {"channel": "C1", "ts": "1.0"}
-    mark(database, deliveries.mark_sent, second, Receipt({"channel": "C1", "ts": "2.0"}), AT)
+    mark(database, sending.mark_sent, second, Receipt({"channel": "C1", "ts": "2.0"}), AT)
     assert claim(database, token="t3").parent.reference["ts"] == "1.0"
 
 
@@ -147,7 +147,7 @@ def test_the_end_of_one_key_cancels_no_page_under_another(database, is_told):
     """A rise to a severity that pages: the page goes out under a new key, then the old one resolves."""
     add(database, row("d1"))
     if is_told:
-        mark(database, deliveries.mark_sent, claim(database), Receipt(), AT)
+        mark(database, sending.mark_sent, claim(database), Receipt(), AT)
     add(database, replace(row("d2"), dedup_key="dqmon:g1, 2"), row("d3", RESOLVE))
     assert states(database)["d2"] == ("queued", ""), "the page was cancelled"
     assert states(database)["d3"][0] == ("queued" if is_told else "not_sent")
@@ -158,12 +158,12 @@ def test_a_resolve_follows_what_was_or_may_have_been_sent(database, how):
     add(database, row("d1"))
     first = claim(database)
     if how == "sent":
-        mark(database, deliveries.mark_sent, first, Receipt(), AT)
+        mark(database, sending.mark_sent, first, Receipt(), AT)
     elif how == "uncertain":
         later = first.__class__(**{n: getattr(first, n) for n in first.__slots__} | {"is_uncertain": True})
-        mark(database, deliveries.retry, later, AT, "broke off")
+        mark(database, sending.retry, later, AT, "broke off")
     elif how == "dry run":
-        mark(database, deliveries.mark_not_sent, first, deliveries.DRY_RUN)
+        mark(database, sending.mark_not_sent, first, deliveries.DRY_RUN)
     add(database, row("d2", UPDATE), row("d3", RESOLVE))
     found = states(database)
     assert found["d2"][0] == "not_sent"
@@ -176,7 +176,7 @@ def test_a_trigger_that_fails_while_its_resolve_waits_is_dropped_with_it(databas
     add(database, row("d1"))
     first = claim(database)
     add(database, row("d2", RESOLVE))
-    mark(database, *((deliveries.retry, first, AT, "503") if ending == "retry" else (deliveries.give_up, first, "400")))
+    mark(database, *((sending.retry, first, AT, "503") if ending == "retry" else (sending.give_up, first, "400")))
     assert [state for state, _ in states(database).values()] == ["not_sent" if ending == "retry" else "dead", "not_sent"]
 
 

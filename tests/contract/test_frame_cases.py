@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from test_check_cases import CASES as OF_TABLES
 
-from dqmon.core.check import Check, DatasetCheck, SourceLine
+from dqmon.core.check import Check, SourceLine
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.registry import Registry
 from dqmon.core.table import TableRef
 from dqmon.core.threshold import parse_threshold

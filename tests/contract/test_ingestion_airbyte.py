@@ -53,6 +53,14 @@ def source(server, **options):
     return Airbyte("airbyte", AirbyteOptions(**given), None)
 
 
+def test_the_address_of_a_server_of_ones_own_is_enough():
+    own = {"token": "tok_12345", "url": "https://airbyte.example.com/"}
+    assert AirbyteOptions.model_validate(own).base_url == "https://airbyte.example.com/api/public/v1"
+    for wrong, said in (({"url": "airbyte"}, "must be the address of a server"), ({"base_url": "https://x"}, "both given")):
+        with pytest.raises(ValueError, match=said):
+            AirbyteOptions.model_validate(own | wrong)
+
+
 def test_the_jobs_of_a_connection(server):
     records = check_source(source(server), SINCE, NOW)
     assert [(r.load_id, r.pipeline, r.status.value, r.rows, r.finished_at) for r in records] == [

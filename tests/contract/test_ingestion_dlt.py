@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 import zlib
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,11 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from dqmon.core.load_record import LoadStatus
+from dqmon.engine.poll import poll
 from dqmon.errors import SourceError
 from dqmon.ingestion.base import dlt_tables
 from dqmon.ingestion.dlt import Dlt, DltOptions
+from dqmon.store.database import Database
 from dqmon.warehouses.duckdb import Duckdb
 from dqmon.warehouses.postgres import Postgres
 
@@ -194,6 +197,16 @@ def test_an_unreachable_warehouse_is_a_source_error(ask, tmp_path):
         ask(dlt_source(Duckdb("main", Duckdb.Options(path=path))))
 
 
+def test_a_poll_opens_the_warehouse_once(engine, place, tmp_path):
+    load(engine, recorded("duckdb_after_recovery"))
+    opened, real = [], place[1].open
+    store = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    store.prepare()
+    place[1].open = lambda: opened.append(1) or real()
+    assert poll({"shop_dlt": dlt_source(place[1])}, store, NOW) == {}
+    assert opened == [1]
+
+
 def test_a_root_table_that_was_dropped_by_hand_is_left_out(engine, source):
     load(engine, recorded("duckdb_after_recovery"))
     with engine.begin() as connection:
@@ -213,23 +226,43 @@ def packed(data: bytes) -> str:
     return base64.b64encode(zlib.compress(data)).decode()
 
 
+@pytest.mark.parametrize("blob", [packed(b'{"schema_names": ["shop"]}'), '{"schema_names": ["shop"]}'], ids=["state", "plain-json"])
+def test_a_state_is_decoded(blob):
+    assert dlt_tables._decoded(blob, "the state") == {"schema_names": ["shop"]}
+
+
 @pytest.mark.parametrize(
-    ("blob", "expected"),
+    ("blob", "said"),
     [
-        (packed(b'{"schema_names": ["shop"]}'), {"schema_names": ["shop"]}),
-        ('{"schema_names": ["shop"]}', {"schema_names": ["shop"]}),
-        ("not base64 at all!", {}),
-        (packed(b"[1, 2]"), {}),
-        (packed(b"{"), {}),
-        (base64.b64encode(b"no zlib").decode(), {}),
-        (packed(b"[" * 200_000), {}),
-        (packed(b'{"a": "' + b" " * (dlt_tables.BLOB_LIMIT + 10) + b'"}'), {}),
-        ("", {}),
+        (packed(b'{"a": "' + b" " * 64 * 1024**2 + b'"}'), "longer than 16 MB"),
+        (None, "longer than 16 MB"),
+        (packed(b"[1, 2]"), "no JSON object"),
+        ("not base64 at all!", "neither JSON nor packed JSON"),
+        (packed(b"{"), "neither JSON nor packed JSON"),
+        (base64.b64encode(b"no zlib").decode(), "neither JSON nor packed JSON"),
+        (packed(b"[" * 200_000), "neither JSON nor packed JSON"),
+        ("", "neither JSON nor packed JSON"),
         # A pickle that would print when loaded: it is never unpickled.
-        (base64.b64encode(b"cbuiltins\nprint\n(S'unpickled'\ntR.").decode(), {}),
+        (base64.b64encode(b"cbuiltins\nprint\n(S'unpickled'\ntR.").decode(), "neither JSON nor packed JSON"),
     ],
-    ids=["state", "plain-json", "garbage", "list", "cut", "no-zlib", "deep", "bomb", "empty", "pickle"],
+    ids=["bomb", "long", "list", "garbage", "cut", "no-zlib", "deep", "empty", "pickle"],
 )
-def test_a_state_is_decoded_within_limits_or_left_unread(blob, expected, capsys):
-    assert dlt_tables._decoded(blob) == expected
+def test_another_state_is_refused_with_memory_flat(blob, said, capsys):
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"the state of shop is .*{said}"):
+        dlt_tables._decoded(blob, "the state of shop")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     assert capsys.readouterr().out == ""
+    assert peak < 3 * dlt_tables.BLOB_LIMIT, f"{peak / 1024**2:.0f} MB were taken to refuse a state"
+
+
+def test_a_state_that_is_refused_says_so_and_no_load_is_taken_for_another_pipelines(engine, source, monkeypatch):
+    load(engine, recorded("duckdb_after_recovery"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("update raw._dlt_pipeline_state set state = :bomb"), {"bomb": packed(b" " * 64 * 1024**2)})
+    with pytest.raises(SourceError, match=r"cannot be read: the state of pipeline shop_pipeline is longer than 16 MB"):
+        source.loads(SINCE, NOW)
+    monkeypatch.setattr(dlt_tables, "BLOB_LIMIT", 1024**2 // 64)
+    with pytest.raises(SourceError, match=r"cannot be read: the state of pipeline shop_pipeline is longer than"):
+        source.pipelines()

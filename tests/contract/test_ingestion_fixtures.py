@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
@@ -23,11 +24,13 @@ LOADS = {
     "dbt": ({"failed": 2}, 7),
     "dlt": ({"succeeded": 2, "partial": 1}, 5),
     "fivetran": ({"succeeded": 1, "failed": 1}, 0),
+    "fivetran_platform": ({"succeeded": 1, "failed": 1}, 2),
     "kafka_connect": ({"failed": 1}, 0),
     "matillion": ({"succeeded": 1, "failed": 1, "running": 1}, 0),
     "meltano": ({"succeeded": 1, "failed": 1}, 1),
     "orchestra": ({"succeeded": 1, "failed": 1, "running": 1}, 0),
     "prefect": ({"succeeded": 1, "failed": 1, "running": 1, "queued": 1}, 0),
+    "sqlmesh": ({"succeeded": 3}, 0),
 }
 
 
@@ -53,6 +56,15 @@ def recorded(tool, tmp_path):
             engine, warehouse = stack.enter_context(made(tests.place, SimpleNamespace(param="duckdb"), tmp_path))
             tests.load(engine, tests.recorded("duckdb_after_failed_load"))
             source = tests.dlt_source(warehouse)
+        elif tool == "sqlmesh":
+            place = tests.Place("sqlite", tmp_path)
+            stack.callback(place.warehouse.close)
+            source = place.source()
+        elif tool == "fivetran_platform":
+            place = tests.Place("sqlite", tmp_path, None)
+            stack.callback(place.warehouse.close)
+            place.write(*json.loads(tests.FIXTURE.read_text()))
+            source = place.source
         else:
             source = tests.dbt(tests.target.__wrapped__(tmp_path))
         yield source, tests.SINCE, tests.NOW

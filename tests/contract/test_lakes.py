@@ -27,7 +27,8 @@ from pyiceberg.types import LongType, StringType
 from dqmon.core.facts import TableFacts
 from dqmon.core.table import TableRef
 from dqmon.errors import ConnectFailed, TableMissing, WarehouseError
-from dqmon.warehouses.duckdb import Duckdb, DuckdbOptions, DuckdbSession
+from dqmon.warehouses.base.duckdb_session import DuckdbSession
+from dqmon.warehouses.duckdb import Duckdb, DuckdbOptions
 
 T = TableRef("lake", None, "main", "t")
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dqmon.errors import LeaseLost
-from dqmon.store import leases
+from dqmon.store import leases, meta
 from dqmon.store.database import Database
 from dqmon.store.schema import metadata
 
@@ -24,7 +24,7 @@ def database(request, tmp_path):
     url = f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else request.getfixturevalue("postgres_database")
     found = Database(url)
     with found.write() as connection:
-        metadata.create_all(connection, tables=[leases.leases])
+        metadata.create_all(connection, tables=[leases.leases, meta.meta])
     yield found
     found.close()
 
@@ -53,6 +53,26 @@ def test_renewing_keeps_the_epoch_and_fails_for_the_one_before(database):
         with pytest.raises(LeaseLost):
             leases.guard(c, "leader", first)
         leases.guard(c, "leader", second)
+
+
+def test_a_holder_is_seen_when_it_renews_and_when_it_gives_back(database):
+    with database.write() as c:
+        assert leases.last_sign(c, "leader") is None
+        epoch = leases.acquire(c, "leader", "a", NOW)
+        leases.renew(c, "leader", epoch, later(5))
+        assert leases.last_sign(c, "leader") == ("a", later(5)), "also long after it has died"
+        leases.release(c, "leader", epoch, later(9))
+        assert leases.last_sign(c, "leader") == ("", later(9))
+
+
+def test_what_a_daemon_made_of_the_files_is_kept_until_it_reads_them_again(database):
+    with database.write() as c:
+        assert meta.loaded(c) == meta.Loaded()
+        meta.keep_loaded(c, NOW)
+        meta.keep_loaded(c, later(5), ["checks/a.yaml:4: unknown"] * 60)
+        assert meta.loaded(c) == meta.Loaded(NOW, later(5), ("checks/a.yaml:4: unknown",) * meta.MAX_PROBLEMS), "the old ones are in force"
+        meta.keep_loaded(c, later(9))
+        assert meta.loaded(c) == meta.Loaded(later(9))
 
 
 def test_releasing_frees_at_once_and_the_epoch_still_grows(database):

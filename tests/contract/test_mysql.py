@@ -21,7 +21,7 @@ from dqmon.core.table import TableRef, TypeGroup
 from dqmon.errors import ColumnMissing, ConnectFailed, PermissionDenied, QueryFailed, QueryTimeout, TableMissing
 from dqmon.sql import metrics as m
 from dqmon.sql.compile import compile_scan
-from dqmon.sql.text import literal_sql
+from dqmon.sql.literal_sql import literal_sql
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ENGINE = engine("mysql")

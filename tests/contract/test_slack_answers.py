@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from alert_world import T0, World, check
 from fake_vendors import Fault, Vendors
+from patience import wait_for
 from sample_messages import AT, delivery, facts, group, message
 
 from dqmon.app import open_app
@@ -47,12 +47,6 @@ def vendors(server):
 def slack(vendors, **changes):
     options = {"token": "xoxb-fake", "channel": "#data-quality", "base_url": vendors.slack_url, "allow_private_addresses": True}
     return Slack("team", SlackOptions.model_validate(options | {"timeout": "3s"} | changes))
-
-
-def until(is_so, timeout_s=10):
-    """True once it is so; what other threads do tells nobody when it is done."""
-    never = threading.Event()
-    return any(is_so() or never.wait(0.02) for _ in range(int(timeout_s / 0.02)))
 
 
 # --- Charts
@@ -193,7 +187,8 @@ class Hearing:
         """What the one who pressed is told."""
         before = len(self.vendors.slack.whispers)
         self.vendors.slack.sockets.press(self.payload(*arguments, **changes), envelope=f"e{before}")
-        return self.vendors.slack.whispers[-1]["text"] if until(lambda: len(self.vendors.slack.whispers) > before) else "nothing"
+        wait_for(lambda: len(self.vendors.slack.whispers) > before, "an answer to the press")
+        return self.vendors.slack.whispers[-1]["text"]
 
     @property
     def now(self):
@@ -215,7 +210,7 @@ def test_a_press_acknowledges_once_and_edits_the_message(hearing, vendors):
     assert [item["action_id"] for item in buttons["elements"]] == ["acknowledge", "snooze", "expected", "resolve"]
     assert hearing.press("acknowledge") == "Acknowledged by ana (Slack): nothing is repeated, changes and the end are still told."
     assert (hearing.now.state, hearing.now.acknowledged_by) == (IncidentState.ACKNOWLEDGED, "ana (Slack)")
-    assert vendors.slack.sockets.confirmed == ["e0"]
+    assert vendors.slack.sockets.wait(lambda: vendors.slack.sockets.confirmed == ["e0"])
     top, reply = vendors.slack.messages
     assert top["blocks"][0]["text"]["text"].startswith("[ACKNOWLEDGED by ana (Slack)]")
     assert [item["action_id"] for item in top["attachments"][0]["blocks"][-2]["elements"]] == ["snooze", "expected", "resolve"]
@@ -309,7 +304,7 @@ def test_a_listener_that_cannot_connect_says_so_without_its_token_and_goes_on(ve
     vendors.script("slack", Fault(status=200, body='{"ok": false, "error": "bad xapp-fake"}'))
     stop = slack(vendors, app_token="xapp-fake").listen(str)
     try:
-        assert until(lambda: len(vendors.requests) > 1), "it is tried again"
+        wait_for(lambda: len(vendors.requests) > 1, "it to be tried again")
     finally:
         stop()
     said = [record for record in caplog.records if record.getMessage() == "buttons are not heard"]

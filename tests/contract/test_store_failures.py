@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from patience import PATIENCE_S
 
 from dqmon.errors import StoreError
 from dqmon.store import meta
@@ -76,15 +77,15 @@ def test_a_thread_that_waits_too_long_for_another_one_says_so(file: Path) -> Non
     def hold() -> None:
         with database.write():
             holds.set()
-            may_go.wait(10)
+            may_go.wait(PATIENCE_S)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert holds.wait(10)
+    assert holds.wait(PATIENCE_S)
     with pytest.raises(StoreError, match="another thread has been writing"), database.write():
         pass
     may_go.set()
-    thread.join(10)
+    thread.join()
     database.close()
 
 

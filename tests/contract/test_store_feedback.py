@@ -15,6 +15,7 @@ from dqmon.core.measurement import Failure, FailureKind, MetricRequest
 from dqmon.core.verdict import Severity
 from dqmon.store import alerts, feedback, incidents, measurements, remembered, results
 from dqmon.store.database import Database
+from dqmon.store.series import history_key, series
 
 database, postgres_store = store_rows.database, store_rows.postgres_store
 
@@ -44,7 +45,7 @@ def say(database: Database, name: str, word: Feedback, at: timedelta = timedelta
 
 
 def excluded_and_real(database: Database) -> tuple[list[float], list[float]]:
-    key = measurements.history_key(MetricRequest(ORDERS, Rows()), (), "check")
+    key = history_key(MetricRequest(ORDERS, Rows()), (), "check")
     with database.read() as connection:
         points = measurements.history(connection, [key], T + DAY, alerted=feedback.alerted(connection, ["check", "another"]))[key]
     return [p.value for p in points if p.is_excluded], [p.value for p in points if p.is_real]
@@ -100,7 +101,7 @@ def test_a_replay_reads_each_run_with_its_values_and_what_was_said_of_it(databas
         for hour in (8, 4, 0):
             results.add(connection, [store_rows.result(T + hour * HOUR, check_id="check", run_id=f"r{hour}")], T + hour * HOUR + MINUTE)
         results.add(connection, [store_rows.result(T + 9 * HOUR, check_id="check", run_id="odd", is_ad_hoc=True)], T + DAY)
-    name = measurements.series(MetricRequest(ORDERS, Rows()))
+    name = series(MetricRequest(ORDERS, Rows()))
     since = T + 4 * HOUR
     with database.read() as connection:
         kept = remembered.values(connection, [name, "another"], since)

@@ -8,7 +8,7 @@ import store_rows
 from store_rows import HOUR, T
 
 from dqmon.core.lineage import Edge, Exposure, Lineage, of_edges
-from dqmon.store import lineage
+from dqmon.store import aged, lineage
 from dqmon.store.database import Database
 
 database, postgres_store = store_rows.database, store_rows.postgres_store
@@ -59,12 +59,30 @@ def test_the_last_word_takes_the_place_of_all_before_and_of_no_other_sources(dat
     assert told(database, "dbt", "other") == {"other": FIRST}
 
 
-def test_since_when_is_kept_of_what_stays_and_is_new_of_what_changed(database):
+def test_when_something_was_said_is_written_once_a_day(database):
     keep(database, FIRST)
     keep(database, of_edges([Edge("main:a", "main:b"), Edge("main:c", "main:a")], [BOARD]), at=T + HOUR)
     assert seen(database) == {("main:a", "main:b"): T, ("main:c", "main:a"): T + HOUR, "board": T}
     keep(database, of_edges([Edge("main:a", "main:b")], [Exposure("board", "ml", None, None, None)]), at=T + 2 * HOUR)
     assert seen(database) == {("main:a", "main:b"): T, "board": T + 2 * HOUR}
+    last = of_edges([Edge("main:a", "main:b")], [BOARD])
+    keep(database, last, at=T + 3 * HOUR)
+    for hours, is_kept in ((24, True), (25, False)):
+        with database.read() as connection:
+            assert lineage.is_kept(connection, "dbt", last, T + hours * HOUR) is is_kept
+    keep(database, last, at=T + 25 * HOUR)
+    assert seen(database) == {("main:a", "main:b"): T + 25 * HOUR, "board": T + 3 * HOUR}
+
+
+def test_what_nobody_has_said_for_long_is_deleted_also_of_sources_that_are_gone(database):
+    keep(database, FIRST, "gone")
+    keep(database, of_edges([Edge("main:a", "main:b")], [BOARD]))
+    keep(database, of_edges([Edge("main:a", "main:b")]), at=T + 90 * 24 * HOUR)
+    with database.write() as connection:
+        later = T + 90 * 24 * HOUR + HOUR
+        found = [delete(connection, 90 * 24 * HOUR, later, 100) for delete in (aged.delete_edges, aged.delete_exposures)]
+    assert found == [3, 2]
+    assert told(database, "dbt", "gone") == {"dbt": of_edges([Edge("main:a", "main:b")])}
 
 
 def test_an_unfinished_replacement_leaves_the_old_set(database):
@@ -95,4 +113,7 @@ def test_edges_of_a_source_that_never_says_all_at_once_add_up(database):
         lineage.add(connection, "events", [Edge("main:a", "main:b"), Edge("main:b", "main:c")], T + HOUR)
         lineage.add(connection, "events", [], T + HOUR)
     assert seen(database) == {("main:a", "main:b"): T, ("main:b", "main:c"): T + HOUR}
+    with database.write() as connection:
+        lineage.add(connection, "events", [Edge("main:a", "main:b")], T + 25 * HOUR)
+    assert seen(database) == {("main:a", "main:b"): T + 25 * HOUR, ("main:b", "main:c"): T + HOUR}
     assert told(database, "events") == {"events": of_edges([Edge("main:a", "main:b"), Edge("main:b", "main:c")])}

@@ -15,6 +15,7 @@ from dqmon.sql.metrics import LatestInstant
 from dqmon.store import aged, backlogs, loads, measurements, pipelines
 from dqmon.store.changes import changes
 from dqmon.store.database import Database
+from dqmon.store.series import history_key
 
 T = datetime(2026, 11, 20, 6, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -91,7 +92,7 @@ def test_changes_are_between_two_measurements_and_failures_are_left_out(store):
             at = T + hour * HOUR
             measured = [Measurement(one, (), value, None, at, 0.1, f"scan{hour}") for one in (request, other)]
             measurements.add(connection, f"run{hour}", measured, scheduled_at=at)
-        key = measurements.history_key(request, (), "check")
+        key = history_key(request, (), "check")
         found = changes(connection, {key}, T)
     restored = [(one.at, one.after, LatestInstant("a").restore(None, one.text)) for one in found[key]]
     assert restored == [

@@ -19,12 +19,13 @@ from dqmon.core.verdict import Severity
 from dqmon.store import alerts, measurements
 from dqmon.store.database import Database
 from dqmon.store.feedback import Alerted
+from dqmon.store.series import history_key, series
 
 database, postgres_store = store_rows.database, store_rows.postgres_store
 
 
 def points(database: Database, request: MetricRequest, before: datetime, **options: Any) -> tuple[Point, ...]:
-    key = measurements.history_key(request, (), "check")
+    key = history_key(request, (), "check")
     with database.read() as connection:
         return measurements.history(connection, [key], before, **options)[key]
 
@@ -104,11 +105,11 @@ def test_another_metric_filter_table_segmentation_column_or_grain_is_another_ser
 @pytest.mark.parametrize("hours", [23, 24, 25], ids=lambda hours: f"a day of {hours} h")
 def test_days_of_a_clock_change_are_days_of_the_same_series(hours: int) -> None:
     day = MetricRequest(ORDERS, Rows(), partition=Partition("day", T, T + DAY))
-    assert measurements.series(replace(day, partition=Partition("day", T, T + hours * HOUR))) == measurements.series(day)
+    assert series(replace(day, partition=Partition("day", T, T + hours * HOUR))) == series(day)
 
 
 def test_months_of_any_length_are_one_series() -> None:
-    months = {measurements.series(MetricRequest(ORDERS, Rows(), partition=Partition("d", T, T + DAY * n))) for n in (28, 29, 30, 31)}
+    months = {series(MetricRequest(ORDERS, Rows(), partition=Partition("d", T, T + DAY * n))) for n in (28, 29, 30, 31)}
     assert len(months) == 1
 
 
@@ -118,11 +119,11 @@ def test_history_of_many_series_and_segments_comes_in_one_statement(database: Da
     for hour in range(4):
         found = [measurement(hour * 10 + n, r, segment=s) for n, r in enumerate(requests) for s in segments]
         add(database, f"r{hour}", T + hour * HOUR, *found)
-    keys = [measurements.history_key(r, s, "c") for r in requests for s in segments]
+    keys = [history_key(r, s, "c") for r in requests for s in segments]
     with database.read() as connection:
         history = measurements.history(connection, keys, T + 3 * HOUR)
     assert history == {
-        measurements.history_key(r, s, "c"): tuple(Point(T + hour * HOUR, float(hour * 10 + n)) for hour in range(3))
+        history_key(r, s, "c"): tuple(Point(T + hour * HOUR, float(hour * 10 + n)) for hour in range(3))
         for n, r in enumerate(requests)
         for s in segments
     }
@@ -135,7 +136,7 @@ def test_history_is_the_newest_points_of_each_series(database: Database, monkeyp
     for hour in range(6):
         more = [measurement(hour, short)] if hour < 2 else []
         add(database, f"r{hour}", T + hour * HOUR, *(measurement(hour, long, segment=s) for s in segments), *more)
-    keys = [measurements.history_key(long, s, "c") for s in segments]
+    keys = [history_key(long, s, "c") for s in segments]
     with database.read() as connection:
         history = measurements.history(connection, keys, T + 5 * HOUR)
         later = measurements.history(connection, keys, T + 5 * HOUR, T + 4 * HOUR)

@@ -11,6 +11,7 @@ from store_rows import DAY, ORDERS, Rows, T, measurement
 from dqmon.core.measurement import Failure, FailureKind, MetricRequest, Partition
 from dqmon.store import measurements, recall
 from dqmon.store.database import Database
+from dqmon.store.series import series
 
 database, postgres_store = store_rows.database, store_rows.postgres_store
 
@@ -38,7 +39,7 @@ def test_what_is_measured_is_what_has_a_current_row(database: Database) -> None:
 
 def test_the_first_value_is_the_first_that_is_one(database: Database) -> None:
     fill(database)
-    name, other = measurements.series(DAYS[0]), measurements.series(SEGMENTED)
+    name, other = series(DAYS[0]), series(SEGMENTED)
     with database.read() as connection:
         assert recall.first_values(connection, [name, other, "none such"]) == {name: T + DAY, other: T}
 
@@ -46,8 +47,8 @@ def test_the_first_value_is_the_first_that_is_one(database: Database) -> None:
 def test_segments_are_those_with_values(database: Database) -> None:
     fill(database)
     with database.read() as connection:
-        assert recall.segments(connection, measurements.series(SEGMENTED)) == ('{"shop": "b"}', '{"shop": null}')
-        assert recall.segments(connection, measurements.series(DAYS[0])) == ("{}",)
+        assert recall.segments(connection, series(SEGMENTED)) == ('{"shop": "b"}', '{"shop": null}')
+        assert recall.segments(connection, series(DAYS[0])) == ("{}",)
 
 
 def test_partitions_of_the_past_have_the_slot_of_their_end(database: Database) -> None:

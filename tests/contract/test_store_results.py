@@ -6,13 +6,17 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import store_rows
 from store_rows import DAY, HOUR, T, in_day, result
 
 from dqmon.core.result import ResultRecord
 from dqmon.core.verdict import Severity, Verdict
-from dqmon.store import results, views
+from dqmon.store import results
 from dqmon.store.database import Database
+from dqmon.store.views import daily_score
+
+WEIGHTS = {Severity.INFO: 1, Severity.WARNING: 2, Severity.ERROR: 4, Severity.CRITICAL: 8}
 
 database, postgres_store = store_rows.database, store_rows.postgres_store
 
@@ -72,7 +76,7 @@ def test_a_partition_judged_again_is_current_once(database: Database) -> None:
     with database.read() as connection:
         assert results.latest(connection, [old.check_id]) == {old.check_id: tuple(new)}
         assert set(results.recent(connection, old.check_id, 10)) == set(new)
-        assert results.by_id(connection, old.id) == old, "older versions are kept"
+        assert results.by_ids(connection, [old.id]) == {old.id: old}, "older versions are kept"
         assert results.of_run(connection, "r1") == (old,)
 
 
@@ -106,15 +110,15 @@ def test_the_daily_score_equals_a_reference(database: Database) -> None:
         counted = [r for r in plain + zones if r.dataset == "shop.orders" and not r.is_ad_hoc]
         judged = [r for r in counted if r.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)]
         passed = [r for r in judged if r.verdict is Verdict.PASS]
-        score = sum(r.severity.weight for r in passed) / sum(r.severity.weight for r in judged)
+        score = sum(WEIGHTS[r.severity] for r in passed) / sum(WEIGHTS[r.severity] for r in judged)
         expected[day] = (len(passed), len(judged), pytest.approx(score), pytest.approx(len(judged) / len(counted)))
     with database.read() as connection:
-        found = views.scores(connection, "shop.orders", date(2026, 1, 1))
+        found = connection.execute(sa.select(daily_score).where(daily_score.c.dataset == "shop.orders")).all()
     assert {row.day: (row.passed, row.judged, row.score, row.coverage) for row in found} == expected
 
 
 def test_a_day_on_which_nothing_was_judged_has_no_score(database: Database) -> None:
     add_results(database, result(verdict=Verdict.ERROR))
     with database.read() as connection:
-        (row,) = views.scores(connection, "shop.orders", T.date())
+        (row,) = connection.execute(sa.select(daily_score))
     assert (row.judged, row.score, row.coverage) == (0, None, 0)

@@ -71,6 +71,8 @@ def test_age_is_counted_from_the_newest_of_the_series_not_from_now(database: Dat
             "dq_statements",
             "dq_backlog_samples",
             "dq_stand_ins",
+            "dq_edges",
+            "dq_exposures",
         ),
         0,
     )

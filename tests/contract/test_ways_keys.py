@@ -86,10 +86,10 @@ def requests(lab: Any, metrics: Any, where: str | None = None, partitions: tuple
     return [MetricRequest(lab.ref("t"), metric, where, partition) for metric in metrics for partition in partitions]
 
 
-def ways_taken(found: Any) -> dict[Any, str | None]:
-    """By metric which way it went; None for the plain statement."""
-    said = {request.metric: ms[0].way for request, ms in found.by_request.items()}
-    return {metric: way and next(name for words, name in WORDS.items() if way.startswith(words)) for metric, way in said.items()}
+def ways_taken(found: Any) -> dict[MetricRequest, str | None]:
+    """By request which way it went; None for the plain statement."""
+    said = {request: ms[0].way for request, ms in found.by_request.items()}
+    return {request: way and next(name for words, name in WORDS.items() if way.startswith(words)) for request, way in said.items()}
 
 
 @pytest.mark.random
@@ -104,6 +104,8 @@ def test_all_ways_to_copies_are_the_grouping(lab, where, partitions, collisions,
             pytest.skip("this engine's keys are not hashed")
         collide(monkeypatch)
     make(lab)
+    known = lab.warehouse.capabilities.key_ways
+    alone = [(way,) for way in KEY_WAYS if way in known and len(known) > 1]  # one that is the only one is taken with all of them
     used: set[str | None] = set()
 
     @tried(8)
@@ -116,7 +118,7 @@ def test_all_ways_to_copies_are_the_grouping(lab, where, partitions, collisions,
         fill(lab, rows)
         asked, warehouse = requests(lab, METRICS, where, partitions), Large(lab.warehouse)
         plain = values(measured(warehouse, asked, ()))
-        for ways in (KEY_WAYS, *((way,) for way in KEY_WAYS)):
+        for ways in (KEY_WAYS, *alone):
             found = measured(warehouse, asked, ways)
             told = values(found)
             wrong = {r: (told[r], plain[r]) for r in asked if repr(told[r]) != repr(plain[r])}
@@ -124,7 +126,7 @@ def test_all_ways_to_copies_are_the_grouping(lab, where, partitions, collisions,
             used.update(ways_taken(found).values())
 
     prove()
-    assert used >= lab.warehouse.capabilities.key_ways, "some way was never taken, so that nothing was proved of it"
+    assert used >= known, "some way was never taken, so that nothing was proved of it"
 
 
 @pytest.fixture(autouse=True)

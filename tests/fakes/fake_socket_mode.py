@@ -11,6 +11,8 @@ import json
 import struct
 import threading
 
+from patience import PATIENCE_S
+
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
@@ -63,7 +65,7 @@ class SocketRoom:
         for handler in list(self.open):
             handler.connection.shutdown(2)
 
-    def wait(self, is_so, timeout_s=10):
+    def wait(self, is_so, timeout_s=PATIENCE_S):
         """True once `is_so()` holds; False when it does not in time."""
         with self.changed:
             return self.changed.wait_for(is_so, timeout_s)

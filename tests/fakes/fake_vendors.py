@@ -51,7 +51,8 @@ class Vendors:
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         ca = trustme.CA()
-        self.ca_file = Path(ca_file) if ca_file else Path(tempfile.mkstemp(suffix=".pem")[1])
+        self._folder = tempfile.TemporaryDirectory(prefix="vendors-")
+        self.ca_file = Path(ca_file) if ca_file else Path(self._folder.name) / "ca.pem"
         ca.cert_pem.write_to_path(str(self.ca_file))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ca.issue_cert("127.0.0.1", "localhost").configure_cert(context)
@@ -71,6 +72,7 @@ class Vendors:
         for server in self._servers:
             server.shutdown()
             server.server_close()
+        self._folder.cleanup()
 
     def script(self, vendor, *faults):
         """The next requests to `slack`, `pagerduty` or `hooks` (all others) meet these faults, one each, in order."""

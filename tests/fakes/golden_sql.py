@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ruamel.yaml import YAML
 
@@ -21,8 +21,8 @@ from dqmon.core.registry import Registry
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.sql import metrics as m
 from dqmon.sql.compile import CompiledScan, compile_scan, fits
-from dqmon.sql.formats import FORMAT_NAMES
-from dqmon.sql.text import literal_sql
+from dqmon.sql.formats import FormatName
+from dqmon.sql.literal_sql import literal_sql
 
 FOLDER = Path(__file__).parent.parent / "golden"
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -80,7 +80,7 @@ def cases(other: TableRef) -> dict[str, list[Any]]:
             m.InvalidPatternCount("email", rule="like", pattern="a\\%_"),
             m.InvalidLengthCount("email", min=1, max=10),
         ],
-        **{f"format_{name}": [m.InvalidFormatCount("email", format=name)] for name in FORMAT_NAMES},
+        **{f"format_{name}": [m.InvalidFormatCount("email", format=name)] for name in get_args(FormatName)},
         "instants": [
             m.LatestInstant("made"),
             m.LatestInstant("loaded"),

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from dqmon.core.lineage import kind_of
 from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
 from dqmon.core.options import SourceOptions
-from dqmon.core.protocols import Lineaged
+from dqmon.core.protocols import AtOnce, Lineaged
 from dqmon.core.table import split_dataset
 
 KINDS = {"load", "backfill", "reset", "refresh", "schema"}
@@ -36,6 +36,8 @@ def check_source(source, since, until):
     for record in records:
         check_record(source, record, until)
     _check_order(records)
+    if isinstance(source, AtOnce):
+        assert source.both(since, until) == (pipelines, records), "asked for both at once, the source says something else"
     assert source.loads(since, until) == records, "asked a second time for the same window, the source says something else"
     assert source.loads(until, until) == () or all(_is_open(r) for r in source.loads(until, until)), "an empty window has finished loads"
     _check_window(source, records, since, until)

@@ -15,7 +15,8 @@ from dqmon.checks.base.learned import ENOUGH_HOLIDAYS, Learned, learned, left_ou
 from dqmon.checks.base.rarity import RAREST, once_in, rate, rounded_down
 from dqmon.checks.base.valued import measured_number
 from dqmon.checks.base.words import count, number
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.history import Band, History, Learning
 from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric

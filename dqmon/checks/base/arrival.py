@@ -72,15 +72,9 @@ def _loaded(loads: Iterable[LoadRecord], table: TableRef) -> dict[str, list[date
             node = f"{record.source}/{record.pipeline}"
             if record.table is None:
                 whole.setdefault(node, set()).add(ended_at(record))
-            elif _is_of(record.table, table):
+            elif table.is_called(record.table):
                 touched.setdefault(node, set()).add(ended_at(record))
     return {node: sorted(found) for node, found in sorted((whole | touched).items())}
-
-
-def _is_of(named: str, table: TableRef) -> bool:
-    """True when the tool's name of a table means this one: alone, with its schema, or in full."""
-    parts = [part for part in (table.catalog, table.schema, table.name) if part is not None]
-    return named.lower() in {".".join(parts[start:]).lower() for start in range(len(parts))}
 
 
 def _is_inside(at: datetime, spans: Iterable[tuple[datetime, datetime | None]]) -> bool:

@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from dqmon.checks.base.fields import Number, as_decimal
 from dqmon.checks.base.words import count, number
-from dqmon.core.check import Check, CheckType
+from dqmon.core.check import Check
+from dqmon.core.check_type import CheckType
 from dqmon.core.due_days import holidays_of
 from dqmon.core.duration import Duration, write_duration
 from dqmon.core.protocols import Detector

@@ -15,7 +15,9 @@ _GROUPS = {"all": DAY_NAMES, "weekdays": DAY_NAMES[:5], "weekends": DAY_NAMES[5:
 def _as_days(value: object) -> object:
     if isinstance(value, str) and value in _GROUPS:
         return _GROUPS[value]
-    return tuple(value) if isinstance(value, list) else value
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{value!r} is none of {', '.join(_GROUPS)}; write one of them, or a list such as [mon, wed]")  # noqa: TRY004 - pydantic shows ValueErrors alone
+    return tuple(value)
 
 
 Days = Annotated[

@@ -12,7 +12,8 @@ from dqmon.checks.base.arrival import Learned
 from dqmon.checks.base.due_days import Clock, Days
 from dqmon.checks.base.fields import Number
 from dqmon.core.calendar import required_since
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.due_days import DAY_NAMES, holidays_of, is_due
 from dqmon.core.duration import Duration
 from dqmon.core.judgement import Evidence, Expected, Judgement

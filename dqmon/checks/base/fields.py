@@ -23,7 +23,7 @@ def as_decimal(value: object) -> object:
     raise ValueError(msg)
 
 
-def _as_tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
     """YAML's list as a tuple; anything else is left for pydantic to refuse."""
     return tuple(value) if isinstance(value, list) else value
 
@@ -64,7 +64,7 @@ Number = Annotated[
 ]
 """An exact number."""
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 """Column names, in declared order."""
 
 Scalars = Annotated[

@@ -1,4 +1,4 @@
-"""Types that count values which break a rule: invalid is not missing and breaking it (CHECKS.md)."""
+"""Types that count values which break a rule: invalid is not missing and breaking it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from abc import abstractmethod
 from typing import ClassVar, Literal, TypeAlias
 
 from dqmon.checks.base.counted import Count, judge_count, measured_count
-from dqmon.checks.base.fields import Scalars, pattern_problems
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.checks.base.fields import Scalars, Values, pattern_problems
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.metric import Metric
 from dqmon.core.row_rule import RowRule
@@ -72,6 +73,19 @@ class ValueRule(DatasetCheck):
         return judge_count(check, Count(bad, tested, verb, self.adjective, nothing))
 
 
+class ListedRule(ValueRule):
+    """A rule that compares with a list of values, which the column's type says how to read."""
+
+    values: Values
+    ignore_case: bool = False
+
+    def problems(self, check: Check) -> tuple[str, ...]:
+        """A value that is missing too, so that it is never tested; a `missing_pattern` that is no regular expression."""
+        missing = {str(value).lower() if isinstance(value, bool) else str(value) for value in self.missing_values}
+        both = (f"{shown(value)} stands in missing_values too, so that it is never tested" for value in self.values if value in missing)
+        return (*super().problems(check), *both)
+
+
 def any_of(values: tuple[str, ...]) -> str:
     """Declared values in words, the first few of many: `new, paid or shipped`, `1, 2, 3, 4, 5 or 12 more`."""
     few = [shown(value) for value in values[:_SHOWN]]
@@ -83,9 +97,3 @@ def shown(text: str) -> str:
     """A declared text on one line; in quotes when it is not just one plain word."""
     short = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return short if short.replace("-", "").replace(".", "").isalnum() else repr(short)
-
-
-def listed_problems(values: tuple[str, ...], missing_values: Scalars) -> tuple[str, ...]:
-    """Values that are declared as missing too, so that they are never tested."""
-    missing = {str(value).lower() if isinstance(value, bool) else str(value) for value in missing_values}
-    return tuple(f"{shown(value)} stands in missing_values too, so that it is never tested" for value in values if value in missing)

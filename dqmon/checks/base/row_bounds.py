@@ -9,7 +9,8 @@ from pydantic import Field
 
 from dqmon.checks.base.counted import Limits, interval, limits
 from dqmon.checks.base.words import holds
-from dqmon.core.check import Check, CheckType
+from dqmon.core.check import Check
+from dqmon.core.check_type import CheckType
 from dqmon.core.judgement import Expected
 from dqmon.core.threshold import Threshold
 from dqmon.core.verdict import Verdict

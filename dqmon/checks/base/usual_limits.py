@@ -9,7 +9,8 @@ from pydantic import Field
 
 from dqmon.checks.base.fields import Number
 from dqmon.checks.base.words import count, number
-from dqmon.core.check import Check, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import PipelineCheck
 from dqmon.core.duration import Duration, format_duration
 from dqmon.core.judgement import Expected, Judgement, Observed
 from dqmon.core.verdict import Unit, Verdict
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dqmon.core.load_record import LoadRecord
 
 _SHARE = 0.95
-"""What is usual: the duration that 95 of 100 loads kept (INGESTION.md section 2, stuck_run)."""
+"""What is usual: the duration that 95 of 100 loads kept."""
 _NEWEST = 100
 """How many of the newest durations say what is usual: a pipeline that grew slower is not measured by last quarter."""
 

@@ -44,7 +44,7 @@ class RowCount(Adds, AggregateMetric):
 
 @dataclass(frozen=True, slots=True)
 class ColumnCount(Adds, AggregateMetric):
-    """A count of rows by one column, with the definition of missing (CHECKS.md).
+    """A count of rows by one column, with the definition of missing.
 
     Missing = NULL, one of `missing_values`, matching `missing_pattern` (a regular expression, found anywhere in the
     text), or NaN unless `nan` is "value". A missing value that the column's type cannot hold is never equal.

@@ -17,6 +17,7 @@ from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
 from dqmon.sql.aggregates import as_double, numbers
 from dqmon.sql.columns import MOMENTS, NUMBERS, stored
+from dqmon.sql.integers import integer
 from dqmon.sql.metrics.totals import key_text
 from dqmon.sql.texts import exact_text
 
@@ -104,8 +105,8 @@ def _by_value(counted: sa.Subquery, groups: Sequence[ColumnElement[Any]]) -> Sel
     total = sa.func.sum(counted.c.dq_rows).over(partition_by=within).label("dq_total")
     place = sa.func.row_number().over(partition_by=within, order_by=counted.c.dq_rows.desc()).label("dq_place")
     ranked = sa.select(counted, total, place).subquery("dq_ranked").c
-    is_wanted = sa.or_(ranked.dq_bin.is_(None), ranked.dq_place == _plain(1), ranked.dq_rows * _plain(LISTED) >= ranked.dq_total)
-    return sa.select(*(ranked[group.name] for group in groups), ranked.dq_bin, ranked.dq_rows, ranked.dq_total, _plain(0)).where(is_wanted)
+    is_wanted = sa.or_(ranked.dq_bin.is_(None), ranked.dq_place == integer(1), ranked.dq_rows * integer(LISTED) >= ranked.dq_total)
+    return sa.select(*(ranked[group.name] for group in groups), ranked.dq_bin, ranked.dq_rows, ranked.dq_total, integer(0)).where(is_wanted)
 
 
 def _by_bin(counted: sa.Subquery, groups: Sequence[ColumnElement[Any]]) -> Select[Any]:
@@ -115,19 +116,17 @@ def _by_bin(counted: sa.Subquery, groups: Sequence[ColumnElement[Any]]) -> Selec
     width = sa.func.max(code).over(partition_by=within) - sa.func.min(code).over(partition_by=within)
     spread = sa.select(counted, width.label("dq_width")).subquery("dq_spread").c
     steps = [2**i for i in range((2 * (HIGHEST - LOWEST + 1) * GRID // NUMBER_BINS).bit_length() + 1)]
-    arms = ((spread.dq_width <= _plain(step * NUMBER_BINS), _plain(step)) for step in steps)
-    stepped = sa.select(*spread, sa.case(*arms, else_=_plain(1)).label("dq_step")).subquery("dq_stepped").c
-    size = sa.func.abs(stepped.dq_bin) - _plain(1)
-    start = size - size % stepped.dq_step + _plain(1)
-    coarse = sa.case((stepped.dq_bin > _plain(0), start), (stepped.dq_bin < _plain(0), -start), (stepped.dq_bin == _plain(0), _plain(0)))
+    arms = ((spread.dq_width <= integer(step * NUMBER_BINS), integer(step)) for step in steps)
+    stepped = sa.select(*spread, sa.case(*arms, else_=integer(1)).label("dq_step")).subquery("dq_stepped").c
+    size = sa.func.abs(stepped.dq_bin) - integer(1)
+    start = size - size % stepped.dq_step + integer(1)
+    coarse = sa.case(
+        (stepped.dq_bin > integer(0), start), (stepped.dq_bin < integer(0), -start), (stepped.dq_bin == integer(0), integer(0))
+    )
     binned = sa.select(*(stepped[group.name] for group in groups), coarse.label("dq_bin"), stepped.dq_rows, stepped.dq_step)
     found = binned.subquery("dq_binned").c
     keys = (*(found[group.name] for group in groups), found.dq_bin, found.dq_step)
-    return sa.select(*keys[:-1], sa.func.sum(found.dq_rows), _plain(0), found.dq_step).group_by(*keys)
-
-
-def _plain(number: int) -> ColumnElement[Any]:
-    return sa.literal_column(str(number), sa.Integer())
+    return sa.select(*keys[:-1], sa.func.sum(found.dq_rows), integer(0), found.dq_step).group_by(*keys)
 
 
 class GridCode(FunctionElement[Any]):

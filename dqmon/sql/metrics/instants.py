@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dqmon.core.capabilities import Capabilities
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
-"""Values further ahead of the time of measuring are no evidence of freshness (CHECKS.md, freshness)."""
+"""Values further ahead of the time of measuring are no evidence of freshness."""
 
 _FIRST = datetime(1, 1, 2, tzinfo=UTC)
 """Before it, a day's margin for time zones, is no time that a row was loaded at: -infinity, and years before Christ."""

@@ -19,6 +19,7 @@ from dqmon.core.metric_kinds import AggregateMetric, BinnedMetric, RowsMetric, S
 from dqmon.core.table import TypeGroup
 from dqmon.sql.columns import stored
 from dqmon.sql.conditions import count_where
+from dqmon.sql.integers import big_integer
 from dqmon.sql.keys import exact_key
 from dqmon.sql.texts import exact_text, length
 
@@ -86,15 +87,15 @@ class SurplusByBitmap(_OfKey, AggregateMetric):
     def expression(self, columns: Mapping[str, ColumnElement[Any]], caps: Capabilities, at: datetime) -> ColumnElement[Any]:
         """`count(keys) - bit_count(bitstring_agg(place of the key))`."""
         del caps, at
-        place: ColumnElement[Any] = _integer(0)
+        place: ColumnElement[Any] = big_integer(0)
         spans = list(zip(self.keys, self.lows, self.highs, strict=True))
         for name, low, high in spans:
-            place = place * _integer(high - low + 1) + (sa.cast(columns[name], sa.BigInteger()) - _integer(low))
+            place = place * big_integer(high - low + 1) + (sa.cast(columns[name], sa.BigInteger()) - big_integer(low))
         # Another partition of the same statement may have keys elsewhere, which would be an error.
-        within = sa.and_(*(columns[name].between(_integer(low), _integer(high)) for name, low, high in spans))
+        within = sa.and_(*(columns[name].between(big_integer(low), big_integer(high)) for name, low, high in spans))
         size = math.prod(high - low + 1 for _, low, high in spans)
-        bits = sa.func.bit_count(sa.func.bitstring_agg(sa.case((within, place)), _integer(0), _integer(size - 1)))
-        return count_where(_is_full(columns, self.keys)) - sa.func.coalesce(bits, _integer(0))
+        bits = sa.func.bit_count(sa.func.bitstring_agg(sa.case((within, place)), big_integer(0), big_integer(size - 1)))
+        return count_where(_is_full(columns, self.keys)) - sa.func.coalesce(bits, big_integer(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,8 @@ class SampledLength(_OfKey, SampledMetric):
         """`sum(length(text)) / count(*)`."""
         del caps, at
         texts = [columns[name] for name in self.keys if stored(columns[name]).group is TypeGroup.TEXT]
-        lengths = (sa.func.coalesce(sa.func.sum(length(exact_text(text))), _integer(0)) for text in texts)
-        return sa.cast(sum(lengths, _integer(0)) / sa.func.greatest(sa.func.count(), _ONE), sa.BigInteger())
+        lengths = (sa.func.coalesce(sa.func.sum(length(exact_text(text))), big_integer(0)) for text in texts)
+        return sa.cast(sum(lengths, big_integer(0)) / sa.func.greatest(sa.func.count(), _ONE), sa.BigInteger())
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class Copies(_OfKey, RowsMetric):
         del caps, at
         found = sa.select(sa.func.count().label("dq_count")).where(_is_full(columns, self.keys))
         if self.hashes:
-            found = found.where(key_hash(columns, self.keys).in_([_integer(hashed) for hashed in self.hashes]))
+            found = found.where(key_hash(columns, self.keys).in_([big_integer(hashed) for hashed in self.hashes]))
         return found.group_by(*(_sorted_fast(columns[name]) for name in self.keys)).having(sa.func.count() > _ONE)
 
     def answer(self, rows: Sequence[tuple[object, ...]], columns: Sequence[Column]) -> Value:
@@ -180,8 +181,4 @@ def _is_full(columns: Mapping[str, ColumnElement[Any]], names: Sequence[str]) ->
     return sa.and_(*(columns[name].is_not(None) for name in names))
 
 
-def _integer(value: int) -> ColumnElement[int]:
-    return sa.literal_column(str(value), sa.BigInteger())
-
-
-_ONE = _integer(1)
+_ONE = big_integer(1)

@@ -21,7 +21,9 @@ from dqmon.core.metric_kinds import AggregateMetric, MetadataMetric, RowsMetric
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
 from dqmon.sql.aggregates import Total
+from dqmon.sql.arguments import arguments
 from dqmon.sql.columns import stored
+from dqmon.sql.integers import big_integer
 from dqmon.sql.plain import HASH_BITS, as_double, plain_text, row_hash
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ class _ByPosition(RowsMetric):
         if self.within.low is not None:
             # A cast of the bound, not of the column, makes the difference of two small integers a large one.
             key = sa.type_coerce(columns[self.keys[0]], sa.BigInteger())
-            return sa.cast(key - sa.cast(_integer(self.within.low), sa.BigInteger()), sa.BigInteger())
+            return sa.cast(key - sa.cast(big_integer(self.within.low), sa.BigInteger()), sa.BigInteger())
         is_whole = sa.and_(*(columns[name].is_not(None) for name in self.keys))
         return sa.case((is_whole, row_hash(self.values(columns, self.keys), caps)), else_=self.hash(columns, caps))
 
@@ -132,9 +134,9 @@ class _ByPosition(RowsMetric):
         if within.low is not None:
             named = ranges if is_few else ((ranges[0][0], ranges[-1][1]),)
             key, low = columns[self.keys[0]], within.low
-            yield sa.or_(*(sa.and_(key >= _integer(low + first), key < _integer(low + end)) for first, end in named))
+            yield sa.or_(*(sa.and_(key >= big_integer(low + first), key < big_integer(low + end)) for first, end in named))
         if not is_few and within.shift < HASH_BITS:
-            yield _bucket(self.position(columns, caps), within.shift).in_(list(map(_integer, within.only)))
+            yield _bucket(self.position(columns, caps), within.shift).in_(list(map(big_integer, within.only)))
 
     def refuse_above(self, count: int, noun: str) -> None:
         """QueryFailed for more than was counted before."""
@@ -194,7 +196,7 @@ class RowHashes(_ByPosition):
 
 
 def _bucket(position: ColumnElement[int], shift: int) -> ColumnElement[int]:
-    return Shifted(position, _integer(shift))
+    return Shifted(position, big_integer(shift))
 
 
 class Shifted(FunctionElement[int]):
@@ -207,9 +209,5 @@ class Shifted(FunctionElement[int]):
 
 @compiles(Shifted)
 def _shift(element: Shifted, compiler: SQLCompiler, **kw: Any) -> str:
-    number, bits = (compiler.process(clause, **kw) for clause in element.clauses)
+    number, bits = arguments(element, compiler, kw)
     return f"({number} >> {bits})"
-
-
-def _integer(value: int) -> ColumnElement[int]:
-    return sa.literal_column(str(value), sa.BigInteger())

@@ -12,6 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from dqmon.core.table import TypeGroup
 from dqmon.sql.aggregates import Average, Deviation, Total, WithoutNan
+from dqmon.sql.arguments import arguments, first_group
 from dqmon.sql.columns import stored
 from dqmon.sql.conditions import IsNan, Matches
 from dqmon.sql.formats import Remainder97
@@ -40,10 +41,6 @@ _NESTED = ("ARRAY<", "STRUCT<", "RANGE<", "JSON", "GEOGRAPHY")
 def quoted(name: str) -> str:
     """A name in a statement; between backticks the escapes of texts are known."""
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
-def _clauses(element: Any, compiler: SQLCompiler, **kw: Any) -> list[str]:
-    return [compiler.process(clause, **kw) for clause in element.clauses]
 
 
 @compiles(ExactText, DIALECT)
@@ -80,14 +77,14 @@ def _null_for_nan(element: WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Matches, DIALECT)
 def _contains(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
     # A column with a collation takes part in no regular expression: https://cloud.google.com/bigquery/docs/reference/standard-sql/collation-concepts
-    text, pattern = _clauses(element, compiler, **kw)
+    text, pattern = arguments(element, compiler, kw)
     text = f"COLLATE({text}, '')" if COLLATED in stored(next(iter(element.clauses))).declared else text
     return f"REGEXP_CONTAINS({text}, {pattern})"
 
 
 @compiles(FullyMatches, DIALECT)
 def _whole(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = _clauses(element, compiler, **kw)
+    text, pattern = arguments(element, compiler, kw)
     return f"REGEXP_CONTAINS({text}, '^(?:' || {pattern} || ')$')"
 
 
@@ -140,7 +137,7 @@ def _in_utc(element: InUtc, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(SecondsBetween, DIALECT)
 def _seconds(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = _clauses(element, compiler, **kw)
+    start, end = arguments(element, compiler, kw)
     return f"(TIMESTAMP_DIFF({end}, {start}, MICROSECOND) / 1000000)"
 
 
@@ -152,7 +149,7 @@ def _micros(element: Micros, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Digits, DIALECT)
 def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
     # A decimal's text has no zeros at its end.
-    value, group = compiler.process(element.clauses, **kw), stored(next(iter(element.clauses))).group
+    value, group = compiler.process(element.clauses, **kw), first_group(element)
     return f"CAST(CAST({value} AS INT64) AS STRING)" if group is TypeGroup.BOOLEAN else f"CAST({value} AS STRING)"
 
 

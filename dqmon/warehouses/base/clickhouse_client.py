@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, SecretStr
 
 from dqmon.core.options import ProjectPath, WarehouseOptions
 from dqmon.errors import ConnectFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-DROP_AFTER_S = 2
-"""Seconds past the limit after which the client waits no longer for an answer."""
 
 REQUIRED = {
     # Of no rows, the standard's NULL instead of 0.
@@ -128,8 +121,3 @@ def _settle(client: Any) -> None:
             raise ConnectFailed(f"the setting {name} = {value} cannot be made: {reason}")
     if not known["readonly"].readonly and known["readonly"].value == "0":
         client.set_client_setting("readonly", "1")
-
-
-def log_comment(words: Mapping[str, str]) -> str:
-    """Compact JSON, which `system.query_log` keeps beside the statement."""
-    return json.dumps({"app": "dqmon", **words}, separators=(",", ":"), ensure_ascii=False)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from dqmon.core.table import TypeGroup
 from dqmon.sql.aggregates import Average, Deviation, Quantile, Total, WithoutNan
+from dqmon.sql.arguments import arguments
 from dqmon.sql.columns import BoundMoment, stored
 from dqmon.sql.conditions import IsNan, Matches
 from dqmon.sql.formats import Remainder97
@@ -46,10 +47,6 @@ _IN_CODE_POINTS = {"length": "lengthUTF8", "substr": "substringUTF8"}
 def quoted(name: str) -> str:
     """A name in a statement."""
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`").replace("\0", "\\0") + "`"
-
-
-def _clauses(element: Any, compiler: SQLCompiler, **kw: Any) -> list[str]:
-    return [compiler.process(clause, **kw) for clause in element.clauses]
 
 
 @compiles(sa.Function, DIALECT)
@@ -103,13 +100,13 @@ def _one_zero(element: ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Matches, DIALECT)
 def _match(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
     # Its dot matches the end of a line, too: https://clickhouse.com/docs/sql-reference/functions/string-search-functions#match
-    text, pattern = _clauses(element, compiler, **kw)
+    text, pattern = arguments(element, compiler, kw)
     return f"match({text}, '(?-s)' || {pattern})"
 
 
 @compiles(FullyMatches, DIALECT)
 def _whole(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = _clauses(element, compiler, **kw)
+    text, pattern = arguments(element, compiler, kw)
     return f"match({text}, '^(?:' || {pattern} || ')$')"
 
 
@@ -172,7 +169,7 @@ def _deviation(element: Deviation, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Quantile, DIALECT)
 def _quantile(element: Quantile, compiler: SQLCompiler, **kw: Any) -> str:
     # The definition of percentile_cont: https://clickhouse.com/docs/sql-reference/aggregate-functions/reference/quantileexact
-    value, q = _clauses(element, compiler, **kw)
+    value, q = arguments(element, compiler, kw)
     return f"quantileExactInclusive({q})(CAST({value} AS Float64))"
 
 
@@ -182,7 +179,7 @@ def _in_utc(element: InUtc, compiler: SQLCompiler, **kw: Any) -> str:
 
     A day before and a day after a change the clock has the two offsets; the earlier reading is taken where it alone is one.
     """
-    value, zone = _clauses(element, compiler, **kw)
+    value, zone = arguments(element, compiler, kw)
     wall = _micros_of(value)
     if getattr(list(element.clauses)[1], "value", None) == "UTC":
         return f"fromUnixTimestamp64Micro({wall}, 'UTC')"
@@ -202,7 +199,7 @@ def _micros_of(value: str) -> str:
 
 @compiles(SecondsBetween, DIALECT)
 def _seconds(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = map(_micros_of, _clauses(element, compiler, **kw))
+    start, end = map(_micros_of, arguments(element, compiler, kw))
     return f"(({end} - {start}) / 1000000)"
 
 

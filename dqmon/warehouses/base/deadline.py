@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +15,12 @@ from dqmon.errors import WarehouseError
 
 CALLS, CALL_AGAIN_S = 8, 0.25
 """How often a statement is called off, and seconds between."""
+
+CANCEL_AFTER_S = 0.5
+"""Seconds past the limit after which the client asks for a cancel: the engine's own limit did not work, or comes late."""
+
+DROP_AFTER_S = 2.0
+"""Seconds past the limit after which the connection is dropped: nobody answers."""
 
 Stop: TypeAlias = Callable[[], object]
 
@@ -128,3 +136,9 @@ class Watch:
         for deadline in self._deadlines:
             if stops := deadline.due(now):
                 threading.Thread(target=deadline.reach, args=(stops,), name="dqmon-stop", daemon=True).start()
+
+
+def shut(file_number: int) -> None:
+    """Shuts the socket that a driver keeps to itself, so that whoever waits for an answer fails at once."""
+    with socket.socket(fileno=os.dup(file_number)) as wire:
+        wire.shutdown(socket.SHUT_RDWR)

@@ -15,6 +15,7 @@ from dqmon.core.fragment import Fragment
 from dqmon.core.table import Column
 from dqmon.sql.tables import FRAGMENT, FragmentedTable
 from dqmon.warehouses.base.duckdb_options import FileTable
+from dqmon.warehouses.base.names import quoted
 from dqmon.warehouses.base.parquet_footers import FILES, chunks_sql, footers, is_worth
 from dqmon.warehouses.base.stamps import FAR_SETTLED_S, Stamp, files_proof, stamps_proof
 
@@ -122,11 +123,6 @@ def escaped(path: str) -> str:
     return _MAGIC.sub(lambda found: f"[{found[0]}]", path)
 
 
-def quoted_name(part: str) -> str:
-    """An identifier."""
-    return '"' + part.replace('"', '""') + '"'
-
-
 def quoted_text(text: str) -> str:
     """A literal."""
     return "'" + text.replace("'", "''") + "'"
@@ -140,12 +136,12 @@ def _fragments(element: FragmentedTable, compiler: SQLCompiler, *, asfrom: bool 
         return ""
     # The casts are what the view over all files does with a file whose types differ from the first one's; types of folders' values,
     # too, depend on all of them.
-    columns = ", ".join(f"CAST({quoted_name(c.name)} AS {c.type}) AS {quoted_name(c.name)}" for c in element.stored)
+    columns = ", ".join(f"CAST({quoted(c.name)} AS {c.type}) AS {quoted(c.name)}" for c in element.stored)
     *views, _ = element.fragments[0].place
     listed = ", ".join(quoted_text(fragment.place[-1]) for fragment in element.fragments)
     if views:
-        name = quoted_name(FILE)
-        source = f"{name} AS {FRAGMENT} FROM {quoted_name(views[0])} WHERE {name} IN ({listed})"
+        name = quoted(FILE)
+        source = f"{name} AS {FRAGMENT} FROM {quoted(views[0])} WHERE {name} IN ({listed})"
     else:
         source = f"filename AS {FRAGMENT} FROM read_parquet([{listed}], filename = true, hive_types_autocast = false, can_have_nan = true)"
-    return f"(SELECT {columns}, {source}) AS {quoted_name(element.name)}"
+    return f"(SELECT {columns}, {source}) AS {quoted(element.name)}"

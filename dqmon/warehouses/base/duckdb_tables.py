@@ -12,8 +12,9 @@ from dqmon.core.fragment import Fragment
 from dqmon.core.past_rows import PastRows
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import ConnectFailed, PermissionDenied, TableMissing, WarehouseError
-from dqmon.warehouses.base.duckdb_files import FILE, READERS, Ask, Files, object_stamps, quoted_name
+from dqmon.warehouses.base.duckdb_files import FILE, READERS, Ask, Files, object_stamps
 from dqmon.warehouses.base.duckdb_options import DuckdbOptions, FileTable
+from dqmon.warehouses.base.names import quoted
 from dqmon.warehouses.base.object_store import ObjectStore, store_error, within
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class FileTables:
 
     def _files(self, name: str, table: FileTable) -> Files:
         made = Files(table, self._ask, self._stamps)
-        self._driver.execute(f"create temp view {quoted_name(name)} as {made.view_sql}")
+        self._driver.execute(f"create temp view {quoted(name)} as {made.view_sql}")
         return made
 
     def _stamps(self, pattern: str) -> Any:
@@ -128,9 +129,9 @@ class FileTables:
 
         read = read_delta if table.kind == "delta" else partial(read_iceberg, catalog=self._options.catalog_of(table))
         made = within(self._options.statement_timeout, partial(read, table.path, store=self._store))
-        view, hidden = LAKE + name, "" if made.files is None else f" exclude ({quoted_name(FILE)})"
+        view, hidden = LAKE + name, "" if made.files is None else f" exclude ({quoted(FILE)})"
         self._driver.register(view, made.source())
-        self._driver.execute(f"create temp view {quoted_name(name)} as select *{hidden} from {quoted_name(view)}")  # noqa: S608 - quoted
+        self._driver.execute(f"create temp view {quoted(name)} as select *{hidden} from {quoted(view)}")  # noqa: S608 - quoted
         return made
 
 

@@ -16,6 +16,7 @@ from dqmon.core.histogram import GRID, HIGHEST, LOWEST
 from dqmon.core.table import TypeGroup
 from dqmon.errors import QueryFailed
 from dqmon.sql.aggregates import Average, Deviation, Total
+from dqmon.sql.arguments import arguments
 from dqmon.sql.columns import BoundMoment, stored
 from dqmon.sql.conditions import Matches
 from dqmon.sql.instant import InUtc, SecondsBetween
@@ -164,7 +165,7 @@ def _wall(at: datetime) -> str:
 
 @compiles(SecondsBetween, "mssql")
 def _seconds(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = (compiler.process(clause, **kw) for clause in element.clauses)
+    start, end = arguments(element, compiler, kw)
     return f"(DATEDIFF_BIG(MICROSECOND, {start}, {end}) * 0.000001)"
 
 
@@ -223,5 +224,5 @@ def _md5(element: Hash, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(Shifted, "mssql")
 def _shift(element: Shifted, compiler: SQLCompiler, **kw: Any) -> str:
-    number, bits = (compiler.process(clause, **kw) for clause in element.clauses)
+    number, bits = arguments(element, compiler, kw)
     return f"({number} / POWER(CAST(2 AS BIGINT), {bits}))"

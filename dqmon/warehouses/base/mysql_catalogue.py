@@ -13,10 +13,9 @@ Somebody who loads rows with `unique_checks` off promises that keys are unique; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from dqmon.core.facts import ColumnFacts, TableFacts, UniqueKey
 from dqmon.core.table import Column, TypeGroup
 
 TABLES = (
@@ -71,19 +70,3 @@ def column(position: int, row: Sequence[Any]) -> Column:
     group = TypeGroup.BOOLEAN if str(declared).startswith(_BOOLEAN) else _GROUPS.get(str(kind), TypeGroup.OTHER)
     written = kind if kind in _PLAIN_NAMES else str(declared).replace(" unsigned", "").replace(" zerofill", "")
     return Column(str(name), str(written), group, bool(nullable), position)
-
-
-def table_facts(rows: Iterable[Sequence[Any]]) -> TableFacts:
-    """The facts that the rows of FACTS of one table tell; nothing of views and of tables of other engines."""
-    about: int | None = None
-    indexes: dict[str, list[str | None]] = {}
-    columns: dict[str, ColumnFacts] = {}
-    for about, index, name, is_not_null in rows:  # noqa: B007 - the same in all rows
-        if is_not_null:
-            columns[str(name)] = ColumnFacts(f"{name} is NOT NULL", nulls=0)
-        elif index is not None:
-            indexes.setdefault(str(index), []).append(name)
-    # A part of an index that is an expression has no name.
-    whole = {index: [name for name in names if name is not None] for index, names in indexes.items() if None not in names}
-    keys = tuple(UniqueKey(f"unique index {index} ({', '.join(names)})", frozenset(names)) for index, names in whole.items())
-    return TableFacts(about_rows=about, columns=columns, keys=keys)

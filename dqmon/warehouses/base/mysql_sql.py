@@ -15,6 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from dqmon.core.table import TypeGroup
 from dqmon.sql.aggregates import Average
+from dqmon.sql.arguments import arguments, first_group
 from dqmon.sql.columns import BoundMoment, stored
 from dqmon.sql.conditions import Matches
 from dqmon.sql.formats import Remainder97
@@ -119,7 +120,7 @@ def _replaced(element: Translate, compiler: SQLCompiler, **kw: Any) -> str:
 @_on_both(Average)
 def _quotient(element: Average, compiler: SQLCompiler, **kw: Any) -> str:
     value = compiler.process(element.clauses, **kw)
-    if stored(next(iter(element.clauses))).group is TypeGroup.FLOAT:
+    if first_group(element) is TypeGroup.FLOAT:
         return f"AVG({value})"
     return f"CONCAT(CAST(SUM({value}) AS CHAR), '/', COUNT({value}))"
 
@@ -141,7 +142,7 @@ def _in_utc(element: InUtc, compiler: SQLCompiler, **kw: Any) -> str:
 
 @_on_both(SecondsBetween)
 def _seconds(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = (compiler.process(clause, **kw) for clause in element.clauses)
+    start, end = arguments(element, compiler, kw)
     # A quotient would have four decimals.
     return f"(TIMESTAMPDIFF(MICROSECOND, {start}, {end}) * 0.000001)"
 
@@ -156,7 +157,7 @@ def _micros(element: Micros, compiler: SQLCompiler, **kw: Any) -> str:
 
 @_on_both(Digits)
 def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
-    value, group = compiler.process(element.clauses, **kw), stored(next(iter(element.clauses))).group
+    value, group = compiler.process(element.clauses, **kw), first_group(element)
     if group is TypeGroup.BOOLEAN:
         return f"CAST({value} <> 0 AS CHAR)"
     # A number that is filled up with zeros loses them in a sum.

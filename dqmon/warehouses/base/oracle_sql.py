@@ -14,6 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from dqmon.core.table import TypeGroup
 from dqmon.sql.aggregates import Average, WithoutNan
+from dqmon.sql.arguments import arguments, first_group
 from dqmon.sql.columns import BoundMoment, stored
 from dqmon.sql.conditions import IsNan, Matches
 from dqmon.sql.formats import Remainder97
@@ -21,11 +22,11 @@ from dqmon.sql.instant import InUtc, SecondsBetween
 from dqmon.sql.keys import ExactKey
 from dqmon.sql.metrics.rows import Shifted
 from dqmon.sql.plain import Digits, Double, Hash, Measured, Micros
-from dqmon.sql.raw import DATASET, _Written
+from dqmon.sql.raw import DATASET, WrittenQuery
 from dqmon.sql.tables import NamedTable
 from dqmon.sql.texts import CodePoint, ExactText, FullyMatches
 from dqmon.warehouses.base import plain_conditions as _plain_conditions  # noqa: F401 - registers how conditions are written
-from dqmon.warehouses.base.snowflake_sql import quoted, stored_name
+from dqmon.warehouses.base.names import quoted, stored_name
 from dqmon.warehouses.base.wall_clock import seconds_ahead
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def _named(element: NamedTable, compiler: SQLCompiler, *, asfrom: bool = False, 
     return ".".join(quoted(stored_name(part)) for part in element.parts) if asfrom or ashint else ""
 
 
-@compiles(_Written, "oracle")
-def _in_brackets(element: _Written, compiler: SQLCompiler, *, asfrom: bool = False, ashint: bool = False, **kw: Any) -> str:
+@compiles(WrittenQuery, "oracle")
+def _in_brackets(element: WrittenQuery, compiler: SQLCompiler, *, asfrom: bool = False, ashint: bool = False, **kw: Any) -> str:
     """Without AS before the name."""
     del kw
     text = compiler.escape_literal_column(element.text)  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
@@ -92,7 +93,7 @@ def _found(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(FullyMatches, "oracle")
 def _whole(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
+    text, pattern = arguments(element, compiler, kw)
     return f"REGEXP_LIKE({text}, '^(' || REPLACE({pattern}, '(?:', '(') || ')$', 'c')"
 
 
@@ -116,7 +117,7 @@ def _without_nan(element: WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Average, "oracle")
 def _quotient(element: Average, compiler: SQLCompiler, **kw: Any) -> str:
     value = compiler.process(element.clauses, **kw)
-    if stored(next(iter(element.clauses))).group is TypeGroup.FLOAT:
+    if first_group(element) is TypeGroup.FLOAT:
         return f"AVG({value})"
     return f"NVL2(SUM({value}), TO_CHAR(SUM({value}), {_PLAIN}) || '/' || TO_CHAR(COUNT({value})), NULL)"
 
@@ -198,7 +199,7 @@ def _md5(element: Hash, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(Shifted, "oracle")
 def _shift(element: Shifted, compiler: SQLCompiler, **kw: Any) -> str:
-    number, bits = (compiler.process(clause, **kw) for clause in element.clauses)
+    number, bits = arguments(element, compiler, kw)
     return f"FLOOR({number} / POWER(2, {bits}))"
 
 

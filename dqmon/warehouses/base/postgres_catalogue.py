@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dqmon.core.facts import NOTHING_KNOWN, ColumnFacts, TableFacts, UniqueKey
+from dqmon.core.facts import NOTHING_KNOWN, TableFacts, UniqueKey
 from dqmon.core.fragment import Fragment
+from dqmon.warehouses.base.index_facts import not_null
 
 _ASKED = """
     with held (oid) as materialized (
@@ -110,7 +111,7 @@ def leaves(rows: Sequence[Sequence[Any]]) -> tuple[Fragment, ...]:
 
 
 def _facts(rows: float, columns: str | None, keys: str | None, distinct: str | None) -> TableFacts:
-    known = {name: ColumnFacts(f"{name} is NOT NULL", nulls=0) for name in _read(columns)}
+    known = not_null(_read(columns))
     unique = (UniqueKey(f"unique index {index} ({', '.join(names)})", frozenset(names)) for index, names in _read(keys))
     about = {name: int(count) for name, count in dict(_read(distinct)).items()}
     return TableFacts(about_rows=int(rows) if rows >= 0 else None, columns=known, keys=tuple(unique), about_distinct=about)

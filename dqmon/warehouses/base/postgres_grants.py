@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import sqlalchemy as sa
 
 from dqmon.core.table import TableRef
+from dqmon.warehouses.base.names import quoted
 
 _HEAD = """-- Run by the owner of the tables, in the database {database}.
 -- The role reads; it owns nothing, may write nothing, and is no member of other roles."""
@@ -17,7 +18,7 @@ def script(url: sa.URL, tables: Iterable[TableRef], schema: str, connections: in
 
     PostgreSQL has no grant on all schemas but `pg_read_all_data`, which a pattern in the schema's place gives.
     """
-    role, database = _quoted(url.username or "dqmon"), _quoted(url.database or "postgres")
+    role, database = quoted(url.username or "dqmon"), quoted(url.database or "postgres")
     named = sorted({(table.schema or schema, table.name) for table in tables})
     lines = [
         _HEAD.format(database=database),
@@ -37,14 +38,10 @@ def _reading(named: Iterable[tuple[str, str]], role: str) -> Iterator[str]:
         return
     whole = {place for place, name in named if "*" in name}
     for place in sorted({place for place, _ in named}):
-        yield f"GRANT USAGE ON SCHEMA {_quoted(place)} TO {role};"
+        yield f"GRANT USAGE ON SCHEMA {quoted(place)} TO {role};"
         if place in whole:
-            yield f"GRANT SELECT ON ALL TABLES IN SCHEMA {_quoted(place)} TO {role};"
-            yield f"ALTER DEFAULT PRIVILEGES IN SCHEMA {_quoted(place)} GRANT SELECT ON TABLES TO {role};"
+            yield f"GRANT SELECT ON ALL TABLES IN SCHEMA {quoted(place)} TO {role};"
+            yield f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(place)} GRANT SELECT ON TABLES TO {role};"
     for place, name in named:
         if place not in whole:
-            yield f"GRANT SELECT ON {_quoted(place)}.{_quoted(name)} TO {role};"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+            yield f"GRANT SELECT ON {quoted(place)}.{quoted(name)} TO {role};"

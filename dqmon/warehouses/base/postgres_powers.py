@@ -1,4 +1,4 @@
-"""What a PostgreSQL role may do besides reading (R31): dqmon's transactions are read-only, but the role should not be able to write."""
+"""What a PostgreSQL role may do besides reading: dqmon's transactions are read-only, but the role should not be able to write."""
 
 from __future__ import annotations
 

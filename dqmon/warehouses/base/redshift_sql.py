@@ -13,6 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from dqmon.core.table import TypeGroup
 from dqmon.sql.aggregates import WithoutNan
+from dqmon.sql.arguments import arguments, first_group
 from dqmon.sql.columns import stored
 from dqmon.sql.conditions import IsNan, Matches
 from dqmon.sql.instant import SecondsBetween
@@ -22,19 +23,8 @@ from dqmon.sql.texts import ExactText, FullyMatches, Like
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
-    from sqlalchemy.sql.functions import FunctionElement
 
 _NAN = "CAST('NaN' AS DOUBLE PRECISION)"
-
-
-def _of(element: FunctionElement[Any], compiler: SQLCompiler, kw: dict[str, Any]) -> list[str]:
-    """The arguments."""
-    return [compiler.process(clause, **kw) for clause in element.clauses]
-
-
-def _group(element: FunctionElement[Any]) -> TypeGroup:
-    """That of the first argument."""
-    return stored(next(iter(element.clauses))).group
 
 
 @compiles(ExactText, "redshift")
@@ -47,20 +37,20 @@ def _in_case(element: ExactText, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(ExactKey, "redshift")
 def _key_in_case(element: ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     return f"COLLATE({value}, 'case_sensitive')" if stored(element).group is TypeGroup.TEXT else value
 
 
 @compiles(Matches, "redshift")
 def _found(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = _of(element, compiler, kw)
+    text, pattern = arguments(element, compiler, kw)
     return f"(REGEXP_INSTR({text}, {pattern}, 1, 1, 0, 'p') > 0)"
 
 
 @compiles(FullyMatches, "redshift")
 def _whole(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
     # The end is where no character follows; `$` is also before a line's end.
-    text, pattern = _of(element, compiler, kw)
+    text, pattern = arguments(element, compiler, kw)
     return f"(REGEXP_INSTR({text}, '^(?:' || {pattern} || ')(?!.|[^.])', 1, 1, 0, 'p') = 1)"
 
 
@@ -73,32 +63,32 @@ def _like(element: Like, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(IsNan, "redshift")
 def _is_nan(element: IsNan, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
-    return f"({value} = {_NAN})" if _group(element) is TypeGroup.FLOAT else "false"
+    (value,) = arguments(element, compiler, kw)
+    return f"({value} = {_NAN})" if first_group(element) is TypeGroup.FLOAT else "false"
 
 
 @compiles(WithoutNan, "redshift")
 def _nullif(element: WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     return f"NULLIF({value}, {_NAN})" if stored(element).group is TypeGroup.FLOAT else value
 
 
 @compiles(SecondsBetween, "redshift")
 def _seconds(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = _of(element, compiler, kw)
+    start, end = arguments(element, compiler, kw)
     return f"(DATEDIFF(microsecond, {start}, {end}) / 1000000.0)"
 
 
 @compiles(Micros, "redshift")
 def _micros(element: Micros, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     return f"CAST(DATEDIFF(microsecond, TIMESTAMPTZ '1970-01-01 00:00:00+00', CAST({value} AS TIMESTAMPTZ)) AS VARCHAR)"
 
 
 @compiles(Digits, "redshift")
 def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
-    match _group(element):
+    (value,) = arguments(element, compiler, kw)
+    match first_group(element):
         case TypeGroup.BOOLEAN:
             return f"CAST(CAST({value} AS INTEGER) AS VARCHAR)"
         case TypeGroup.DECIMAL:
@@ -111,11 +101,11 @@ def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Double, "redshift")
 def _double(element: Double, compiler: SQLCompiler, **kw: Any) -> str:
     """Redshift's own digits, as many as `extra_float_digits` asks for: its TO_CHAR has no exponents."""
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     return f"(CASE WHEN {value} = 0 THEN '0' ELSE CAST({value} AS VARCHAR) END)"
 
 
 @compiles(Hash, "redshift")
 def _md5(element: Hash, compiler: SQLCompiler, **kw: Any) -> str:
-    (text,) = _of(element, compiler, kw)
+    (text,) = arguments(element, compiler, kw)
     return f"STRTOL(SUBSTRING(MD5({text}), 1, 15), 16)"

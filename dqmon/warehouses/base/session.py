@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
@@ -18,22 +18,14 @@ from dqmon.core.fragment import Fragment
 from dqmon.core.past_rows import PastRows
 from dqmon.core.spending import NOTHING_TOLD, Spending
 from dqmon.core.table import Column, TableRef
-from dqmon.errors import ConnectFailed, QueryFailed, QueryTimeout, TableMissing, UnsafeSql, WarehouseError
+from dqmon.errors import QueryFailed, QueryTimeout, TableMissing, UnsafeSql, WarehouseError
 from dqmon.warehouses.base.deadline import Deadline
+from dqmon.warehouses.base.lookups import Ask, Lookups
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import Select
 
     from dqmon.warehouses.base.warehouse import SqlWarehouse
-
-Place: TypeAlias = tuple[str | None, str]
-"""Catalog, if a table is written with one, and schema."""
-
-Ask: TypeAlias = Callable[[str | None, str, Sequence[str]], Iterable[Sequence[Any]]]
-"""Asks the catalogue about tables of one schema: catalog, schema and names in, rows out that begin with a table's name."""
-
-PATIENCE = 3
-"""Tables of a schema whose look-up may time out; then the catalogue is slow, and the others would wait as long, each by itself."""
 
 MESSAGE_LIMIT = 500
 """Characters of an engine's own message that are kept; the rest is the statement again."""
@@ -63,16 +55,13 @@ class SqlSession(ABC):
         self.driver: Any = connection.connection.driver_connection
         self.spent = NOTHING_TOLD
         self.labels: Mapping[str, str] = {}
-        self._announced: dict[Place, dict[str, None]] = {}
-        self._told: dict[tuple[str, Place], dict[str, list[Sequence[Any]] | WarehouseError]] = {}
+        self.lookups = Lookups(self.default_schema, self.fold)
         self._there: dict[str, list[str]] = {}
-        self._alone: dict[tuple[str, Place], int] = {}
         self._names_at_once = warehouse.capabilities.max_parameters - 10
 
     def announce(self, tables: Iterable[TableRef]) -> None:
         """Says which tables will be asked about; asks nothing itself."""
-        for table in tables:
-            self._announced.setdefault(self._where(table), {})[table.name] = None
+        self.lookups.announce(tables)
 
     def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
         """The rows of one SELECT; always rolled back. Raises a WarehouseError, never a driver's exception.
@@ -137,44 +126,12 @@ class SqlSession(ABC):
         """The columns in order, asked once for all announced tables of a schema. Raises TableMissing, which names near tables."""
         rows = self.told("columns", table, self.column_rows)
         if not rows:
-            raise TableMissing(self._missing(table, self._where(table)[1]))
+            raise TableMissing(self._missing(table))
         return tuple(self.column(position, row) for position, row in enumerate(rows, start=1))
 
     def told(self, about: str, table: TableRef, ask: Ask) -> Sequence[Sequence[Any]]:
-        """What the catalogue says `about` one table, asked once for all announced tables of its schema, in one answer of `ask`.
-
-        When that fails, each table is asked about alone, so that one spoils no other: a view that is broken, a table that somebody
-        locks. That there is no connection holds for all of them, and so do `PATIENCE` time-outs of single tables.
-        """
-        place, name = self._where(table), self.fold(table.name)
-        key, announced = (about, place), self._announced.get(place, ())
-        known = self._told.setdefault(key, {})
-        if name not in known:
-            together = (table.name,) if key in self._alone else (*announced, table.name)
-            names = {folded: other for other in together if (folded := self.fold(other)) not in known}
-            try:
-                known |= self._rows_by_name(ask(*place, tuple(names.values())), names)
-            except ConnectFailed as e:
-                known |= dict.fromkeys(names, e)
-            except WarehouseError as e:
-                timeouts = self._alone[key] = self._alone.get(key, 0) + (isinstance(e, QueryTimeout) and len(names) == 1)
-                if len(names) > 1:
-                    return self.told(about, table, ask)
-                known[name] = e
-                if timeouts >= PATIENCE:
-                    known |= {folded: e for other in announced if (folded := self.fold(other)) not in known}
-        rows = known[name]
-        if isinstance(rows, WarehouseError):
-            raise rows
-        return rows
-
-    def _rows_by_name(self, rows: Iterable[Sequence[Any]], names: Iterable[str]) -> dict[str, list[Sequence[Any]]]:
-        """The rows of each table; none of one that is not there, nor when there is no such schema."""
-        found: dict[str, list[Sequence[Any]]] = {name: [] for name in names}
-        with suppress(TableMissing):
-            for name, *row in rows:
-                found.setdefault(self.fold(str(name)), []).append(row)
-        return found
+        """What the catalogue says `about` one table, asked once for all announced tables of its schema (`Lookups.told`)."""
+        return self.lookups.told(about, table, ask)
 
     def column_rows(self, catalog: str | None, schema: str, names: Sequence[str]) -> Iterator[Sequence[Any]]:
         """The rows of `columns_sql` for the tables `names`."""
@@ -192,10 +149,8 @@ class SqlSession(ABC):
         """The same text for two names that the engine takes for one table; by default they must be equal."""
         return name
 
-    def _where(self, table: TableRef) -> Place:
-        return table.catalog, table.schema or self.default_schema
-
-    def _missing(self, table: TableRef, schema: str) -> str:
+    def _missing(self, table: TableRef) -> str:
+        schema = table.schema or self.default_schema
         if schema not in self._there:
             self._there[schema] = sorted(other.name for other, _ in self.tables(schema))
         near = difflib.get_close_matches(table.name, self._there[schema], n=3) or self._there[schema][:10]

@@ -18,9 +18,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dqmon.core.facts import ColumnFacts, TableFacts
+from dqmon.core.facts import TableFacts
 from dqmon.core.table import Column, TypeGroup
-from dqmon.warehouses.base.snowflake_sql import COLLATED, quoted, written_name
+from dqmon.warehouses.base.index_facts import not_null
+from dqmon.warehouses.base.names import quoted, written_name
+from dqmon.warehouses.base.snowflake_sql import COLLATED
 
 _ALL = """
     select t.table_name, t.table_type, t.is_hybrid, t.is_dynamic, t.is_iceberg, t.row_count, t.bytes, t.created, t.last_ddl,
@@ -55,7 +57,7 @@ class Entry:
 
 def table_facts(entry: Entry, columns: Iterable[Column]) -> TableFacts:
     """What is certain of a table of Snowflake's own."""
-    known = {c.name: ColumnFacts(f"{c.name} is NOT NULL", nulls=0) for c in columns if not c.nullable}
+    known = not_null(column.name for column in columns if not column.nullable)
     because = "ROW_COUNT of INFORMATION_SCHEMA.TABLES" if entry.rows is not None else ""
     return TableFacts(rows=entry.rows, rows_because=because, about_rows=entry.rows, columns=known)
 

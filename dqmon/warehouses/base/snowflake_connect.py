@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
 from dqmon.core.options import ProjectPath, WarehouseOptions
-from dqmon.warehouses.base.snowflake_sql import stored_name
+from dqmon.warehouses.base.labelled_session import label_text
+from dqmon.warehouses.base.names import stored_name
 
 DROP_AFTER_S = 2
 """Seconds past the limit after which the client waits no longer."""
@@ -86,7 +85,7 @@ def arguments(name: str, options: SnowflakeOptions, schema: str) -> dict[str, An
         "login_timeout": options.connect_timeout,
         "query_timeout": limit + DROP_AFTER_S,
         "session_parameters": {
-            "QUERY_TAG": query_tag({"warehouse": name}),
+            "QUERY_TAG": label_text({"warehouse": name}),
             "STATEMENT_TIMEOUT_IN_SECONDS": limit,
             "TIMEZONE": "UTC",
             "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
@@ -105,11 +104,3 @@ def _secrets(options: SnowflakeOptions) -> dict[str, Any]:
     key = options.private_key and options.private_key.get_secret_value()
     given = {"private_key_file": options.private_key_file, "private_key": key, "private_key_password": passphrase}
     return {"authenticator": "SNOWFLAKE_JWT"} | given
-
-
-def query_tag(words: Mapping[str, str]) -> str:
-    """Compact JSON, which Snowflake's history can parse; names of 255 characters leave it far below its limit of 2,000.
-
-    https://docs.snowflake.com/en/sql-reference/parameters#query-tag
-    """
-    return json.dumps({"app": "dqmon", **words}, separators=(",", ":"), ensure_ascii=False)

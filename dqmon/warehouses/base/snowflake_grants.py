@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Iterator
 
 from dqmon.core.table import TableRef
+from dqmon.warehouses.base.names import quoted, stored_name
 from dqmon.warehouses.base.snowflake_connect import SnowflakeOptions
-from dqmon.warehouses.base.snowflake_sql import quoted, stored_name
 
 _KINDS = ("TABLES", "VIEWS", "MATERIALIZED VIEWS", "DYNAMIC TABLES", "EXTERNAL TABLES")
 """Kinds of relations, each granted by itself (https://docs.snowflake.com/en/sql-reference/sql/grant-privilege)."""
@@ -15,11 +15,19 @@ _KINDS = ("TABLES", "VIEWS", "MATERIALIZED VIEWS", "DYNAMIC TABLES", "EXTERNAL T
 _HEAD = """-- Run by an administrator. What is there already stays as it is.
 -- The role reads; it may not write, own, monitor or manage anything."""
 
-_FOOT = """-- Not granted: MONITOR and OPERATE, which nothing needs, and what only some need, as ACCOUNTADMIN:
+_FOOT = """-- Not granted: OPERATE, which nothing needs, and what only some need, as ACCOUNTADMIN:
 -- what statements cost (dqmon cost)
 -- GRANT DATABASE ROLE SNOWFLAKE.USAGE_VIEWER TO ROLE {role};
 -- results of data metric functions (docs/snowflake.md)
--- GRANT APPLICATION ROLE SNOWFLAKE.DATA_QUALITY_MONITORING_VIEWER TO ROLE {role};"""
+-- GRANT APPLICATION ROLE SNOWFLAKE.DATA_QUALITY_MONITORING_VIEWER TO ROLE {role};
+-- what Snowflake loads itself (docs/ingestion/snowflake.md); Snowflake takes no ALL for pipes, so each by its name
+-- GRANT MONITOR ON ALL TASKS IN DATABASE {database} TO ROLE {role};
+-- GRANT MONITOR ON FUTURE TASKS IN DATABASE {database} TO ROLE {role};
+-- GRANT MONITOR ON ALL DYNAMIC TABLES IN DATABASE {database} TO ROLE {role};
+-- GRANT MONITOR ON FUTURE DYNAMIC TABLES IN DATABASE {database} TO ROLE {role};
+-- GRANT MONITOR ON PIPE {database}.<schema>.<pipe> TO ROLE {role};
+-- the same with account_usage: true, besides USAGE_VIEWER
+-- GRANT DATABASE ROLE SNOWFLAKE.OBJECT_VIEWER TO ROLE {role};"""
 
 
 def script(options: SnowflakeOptions, tables: Iterable[TableRef], schema: str) -> str:
@@ -39,7 +47,7 @@ def script(options: SnowflakeOptions, tables: Iterable[TableRef], schema: str) -
         f"CREATE USER IF NOT EXISTS {_name(options.user)} TYPE = SERVICE DEFAULT_ROLE = {role} DEFAULT_WAREHOUSE = {warehouse};",
         f"GRANT ROLE {role} TO USER {_name(options.user)};",
         f"ALTER USER {_name(options.user)} SET RSA_PUBLIC_KEY = '<the public key, without its first and last line>';",
-        _FOOT.format(role=role),
+        _FOOT.format(role=role, database=_name(options.database)),
     ]
     return "\n".join(lines)
 

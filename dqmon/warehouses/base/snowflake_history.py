@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from dqmon.core.capabilities import Said
 from dqmon.core.past_rows import PastRows, counted_back
+from dqmon.warehouses.base.names import quoted, stored_name
 from dqmon.warehouses.base.snowflake_catalogue import place
-from dqmon.warehouses.base.snowflake_sql import quoted, stored_name
 
 TABLES_AT_ONCE = 500
 """Tables whose loads one statement asks for; each is a call of 300 characters, and a statement takes 1 MB."""

@@ -16,26 +16,19 @@ from dqmon.core.past_rows import PastRows
 from dqmon.core.spending import Spending
 from dqmon.core.table import Column, TableRef
 from dqmon.errors import PermissionDenied, QueryFailed, TableMissing, WarehouseError
-from dqmon.sql.tables import NamedTable
 from dqmon.telemetry import Log
-from dqmon.warehouses.base.deadline import Deadline
-from dqmon.warehouses.base.session import SqlSession
+from dqmon.warehouses.base.deadline import CANCEL_AFTER_S, Deadline
+from dqmon.warehouses.base.labelled_session import LabelledSession, label_text
+from dqmon.warehouses.base.names import quoted, stored_name, written_name
 from dqmon.warehouses.base.snowflake_catalogue import Entry, all_of, column, entries, is_view, listed, table_facts
-from dqmon.warehouses.base.snowflake_connect import query_tag
 from dqmon.warehouses.base.snowflake_errors import translated
 from dqmon.warehouses.base.snowflake_history import ATTRIBUTED, ATTRIBUTED_BEFORE, CHANGED, LAST_LOAD, TABLES_AT_ONCE, loads, past_totals
 from dqmon.warehouses.base.snowflake_role import POWERS, in_words, limit_advice, settings_advice, zone_advice
-from dqmon.warehouses.base.snowflake_sql import quoted, stored_name, written_name
 
 if TYPE_CHECKING:
-    from sqlalchemy.sql import Select
-
     from dqmon.warehouses.snowflake import Snowflake
 
 log = Log(__name__)
-
-CANCEL_AFTER_S = 0.5
-"""Seconds past the limit after which the client asks for a cancel: the server's own limit, in whole seconds, may come after it."""
 
 STATEMENT = "dqmon_statement"
 """Where a connection's `info` keeps what goes along with its next statement."""
@@ -43,7 +36,7 @@ STATEMENT = "dqmon_statement"
 _COMMIT = sa.text("select system$last_change_commit_time(:name)")
 
 
-class SnowflakeSession(SqlSession):
+class SnowflakeSession(LabelledSession):
     """One connection of the pool; reads the catalogue of a schema once."""
 
     clock_sql = "select current_timestamp()"
@@ -52,16 +45,6 @@ class SnowflakeSession(SqlSession):
         super().__init__(connection, warehouse)
         self._options = warehouse.options
         self._schemas: dict[tuple[str | None, str], Mapping[str, Entry]] = {}
-        self._dataset: str | None = None
-
-    def fetch(self, statement: Select[tuple[object, ...]], timeout_s: float) -> Sequence[tuple[object, ...]]:
-        """As every session's; the statement is tagged with the first table that it names."""
-        elements = sa.sql.visitors.iterate(statement) if isinstance(statement, sa.Select) else ()
-        self._dataset = next((".".join(element.parts) for element in elements if isinstance(element, NamedTable)), None)
-        try:
-            return super().fetch(statement, timeout_s)
-        finally:
-            self._dataset = None
 
     def tables(self, schema: str | None) -> tuple[tuple[TableRef, bool], ...]:
         """Those of the configured database, named as check files name them."""
@@ -74,7 +57,7 @@ class SnowflakeSession(SqlSession):
         """From the catalogue. Raises TableMissing, which names near tables."""
         entry = self._entry(table)
         if entry is None:
-            raise TableMissing(self._missing(table, table.schema or self.default_schema))
+            raise TableMissing(self._missing(table))
         return tuple(self.column(position, row) for position, row in enumerate(entry.columns, start=1))
 
     def facts(self, table: TableRef) -> TableFacts:
@@ -178,9 +161,8 @@ class SnowflakeSession(SqlSession):
 
     def prepare(self, timeout_s: float) -> None:
         """Tag and limit of the next statement, which go along with it."""
-        words = {**self.labels, "warehouse": self.name} | ({"dataset": self._dataset} if self._dataset else {})
         limit = max(1, math.ceil(timeout_s))
-        self.connection.info[STATEMENT] = {"QUERY_TAG": query_tag(words), "STATEMENT_TIMEOUT_IN_SECONDS": limit}
+        self.connection.info[STATEMENT] = {"QUERY_TAG": label_text(self.words()), "STATEMENT_TIMEOUT_IN_SECONDS": limit}
 
     def deadline(self, timeout_s: float) -> Deadline:
         """Second net after the server's own limit; the third is the connector's."""

@@ -13,6 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from dqmon.core.table import TypeGroup
 from dqmon.sql.aggregates import WithoutNan
+from dqmon.sql.arguments import arguments, first_group
 from dqmon.sql.columns import BoundMoment, stored
 from dqmon.sql.conditions import IsNan, Matches
 from dqmon.sql.formats import Remainder97
@@ -22,6 +23,7 @@ from dqmon.sql.metrics.rows import Shifted
 from dqmon.sql.plain import Digits, Double, Hash, Micros
 from dqmon.sql.tables import NamedTable
 from dqmon.sql.texts import CodePoint, ExactText, FullyMatches, Like
+from dqmon.warehouses.base.names import quoted, stored_name
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -30,27 +32,6 @@ COLLATED = " collate "
 """Stands in the type of a column whose texts may be equal although their characters differ."""
 
 _NAN = "CAST('NaN' AS FLOAT)"
-
-
-def stored_name(written: str) -> str:
-    """The name that Snowflake's catalogue has for one of a check file.
-
-    Without capitals it is read as Snowflake reads it unquoted; with capitals, or in quotes, it is taken as it is.
-    """
-    if len(written) > 1 and written[0] == written[-1] == '"':
-        return written[1:-1].replace('""', '"')
-    return written.upper() if written == written.lower() else written
-
-
-def written_name(stored: str) -> str:
-    """How a check file writes a name of the catalogue: in small letters if it has none, in quotes if it has nothing else."""
-    written = stored.lower() if stored == stored.upper() else stored
-    return written if stored_name(written) == stored else quoted(stored)
-
-
-def quoted(stored: str) -> str:
-    """A name of the catalogue in a statement."""
-    return '"' + stored.replace('"', '""') + '"'
 
 
 @compiles(NamedTable, "snowflake")
@@ -88,7 +69,7 @@ def _found(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(FullyMatches, "snowflake")
 def _whole(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
+    text, pattern = arguments(element, compiler, kw)
     return f"REGEXP_LIKE({text}, REPLACE({pattern}, '(?:', '('))"
 
 
@@ -127,7 +108,7 @@ def _moment(element: BoundMoment, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(InUtc, "snowflake")
 def _in_utc(element: InUtc, compiler: SQLCompiler, **kw: Any) -> str:
-    value, zone = (compiler.process(clause, **kw) for clause in element.clauses)
+    value, zone = arguments(element, compiler, kw)
     return f"CONVERT_TIMEZONE({zone}, 'UTC', CAST({value} AS TIMESTAMP_NTZ))"
 
 
@@ -150,7 +131,7 @@ def _micros(element: Micros, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(Digits, "snowflake")
 def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
-    value, group = compiler.process(element.clauses, **kw), stored(next(iter(element.clauses))).group
+    value, group = compiler.process(element.clauses, **kw), first_group(element)
     if group is TypeGroup.BOOLEAN:
         return f"CAST(CAST({value} AS INTEGER) AS VARCHAR)"
     text = f"CAST({value} AS VARCHAR)"

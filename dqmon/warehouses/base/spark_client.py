@@ -14,6 +14,7 @@ from pyhive import hive  # type: ignore[import-untyped]  # it ships no types
 from TCLIService import ttypes  # type: ignore[import-untyped]  # as above
 from thrift.Thrift import TException  # type: ignore[import-untyped]  # as above
 
+from dqmon.warehouses.base.deadline import DROP_AFTER_S
 from dqmon.warehouses.base.spark_literals import literal
 
 GONE = "08S01"
@@ -24,9 +25,6 @@ TIMED_OUT = "HYT00"
 
 CANCEL_AFTER_S = 1.0
 """Seconds past the server's own limit, which is in whole seconds, after which the client asks for a cancel."""
-
-DROP_AFTER_S = 2.0
-"""Seconds past the limit after which the client waits no longer for any answer."""
 
 _LEAST_S = 0.5
 """Seconds that an answer is given in any case: the one to a cancel comes after the limit."""

@@ -14,6 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from dqmon.core.table import TypeGroup
 from dqmon.sql.aggregates import Average, Quantile, Total, WithoutNan
+from dqmon.sql.arguments import arguments, first_group
 from dqmon.sql.columns import stored
 from dqmon.sql.conditions import IsNan, Matches
 from dqmon.sql.formats import Remainder97
@@ -25,7 +26,6 @@ from dqmon.sql.texts import ExactText, FullyMatches, Like
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
-    from sqlalchemy.sql.functions import FunctionElement
 
 ENGINES = ("spark", "databricks")
 """The dialects' names."""
@@ -44,16 +44,6 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _of(element: FunctionElement[Any], compiler: SQLCompiler, kw: dict[str, Any]) -> list[str]:
-    """The arguments."""
-    return [compiler.process(clause, **kw) for clause in element.clauses]
-
-
-def _group(element: FunctionElement[Any]) -> TypeGroup:
-    """That of the first argument."""
-    return stored(next(iter(element.clauses))).group
-
-
 @compiles(ExactText, *ENGINES)
 def _without_collation(element: ExactText, compiler: SQLCompiler, **kw: Any) -> str:
     (column,) = element.clauses
@@ -63,20 +53,20 @@ def _without_collation(element: ExactText, compiler: SQLCompiler, **kw: Any) -> 
 
 @compiles(ExactKey, *ENGINES)
 def _key_without_collation(element: ExactKey, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     return f"({value} COLLATE UTF8_BINARY)" if COLLATED in stored(element).declared else value
 
 
 @compiles(Matches, *ENGINES)
 def _found(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = _of(element, compiler, kw)
+    text, pattern = arguments(element, compiler, kw)
     return f"({text} RLIKE {pattern})"
 
 
 @compiles(FullyMatches, *ENGINES)
 def _whole(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
     # Not `$`, which also matches before a line's end.
-    text, pattern = _of(element, compiler, kw)
+    text, pattern = arguments(element, compiler, kw)
     return rf"({text} RLIKE ('\\A(?:' || {pattern} || ')\\z'))"
 
 
@@ -89,29 +79,29 @@ def _like(element: Like, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(IsNan, *ENGINES)
 def _is_nan(element: IsNan, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
-    return f"({value} = {_NAN})" if _group(element) is TypeGroup.FLOAT else "false"
+    (value,) = arguments(element, compiler, kw)
+    return f"({value} = {_NAN})" if first_group(element) is TypeGroup.FLOAT else "false"
 
 
 @compiles(WithoutNan, *ENGINES)
 def _nullif(element: WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     return f"NULLIF({value}, {_NAN})" if stored(element).group is TypeGroup.FLOAT else value
 
 
 @compiles(Total, *ENGINES)
 def _sum(element: Total, compiler: SQLCompiler, **kw: Any) -> str:
     """Whole numbers as decimals, since a sum of 64 bits overflows."""
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     kind = next(iter(element.clauses)).type
-    is_whole = isinstance(kind, sa.Integer) or _group(element) is TypeGroup.INTEGER
+    is_whole = isinstance(kind, sa.Integer) or first_group(element) is TypeGroup.INTEGER
     return f"SUM(CAST({value} AS DECIMAL(38, 0)))" if is_whole else f"SUM({value})"
 
 
 @compiles(Average, *ENGINES)
 def _mean(element: Average, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
-    if _group(element) is TypeGroup.FLOAT:
+    (value,) = arguments(element, compiler, kw)
+    if first_group(element) is TypeGroup.FLOAT:
         return f"AVG({value})"
     total = compiler.process(Total(next(iter(element.clauses))), **kw)
     return f"(CAST({total} AS STRING) || '/' || CAST(COUNT({value}) AS STRING))"
@@ -119,7 +109,7 @@ def _mean(element: Average, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(Quantile, *ENGINES)
 def _percentile(element: Quantile, compiler: SQLCompiler, **kw: Any) -> str:
-    value, q = _of(element, compiler, kw)
+    value, q = arguments(element, compiler, kw)
     return f"PERCENTILE(CAST({value} AS DOUBLE), {q})"
 
 
@@ -143,20 +133,20 @@ def _in_utc(element: InUtc, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(SecondsBetween, *ENGINES)
 def _seconds(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = _of(element, compiler, kw)
+    start, end = arguments(element, compiler, kw)
     return f"((UNIX_MICROS({end}) - UNIX_MICROS({start})) / 1000000)"
 
 
 @compiles(Micros, *ENGINES)
 def _micros(element: Micros, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     return f"CAST(UNIX_MICROS({value}) AS STRING)"
 
 
 @compiles(Digits, *ENGINES)
 def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
-    match _group(element):
+    (value,) = arguments(element, compiler, kw)
+    match first_group(element):
         case TypeGroup.BOOLEAN:
             return f"CAST(CAST({value} AS INT) AS STRING)"
         case TypeGroup.DECIMAL:
@@ -169,7 +159,7 @@ def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Double, *ENGINES)
 def _double(element: Double, compiler: SQLCompiler, **kw: Any) -> str:
     """Java's 17 digits: the shortest ones that tell the double apart, and zeros."""
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     special = f"WHEN {value} = 0 THEN '0' WHEN {value} = {_NAN} OR ABS({value}) = CAST('Infinity' AS DOUBLE) THEN CAST({value} AS STRING)"
     # By SQLAlchemy, which doubles the percent sign where the driver wants it.
     form = compiler.process(sa.literal_column("'%.16e'"), **kw)
@@ -178,20 +168,20 @@ def _double(element: Double, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(Measured, *ENGINES)
 def _length_and_bar(element: Measured, compiler: SQLCompiler, **kw: Any) -> str:
-    (text,) = _of(element, compiler, kw)
+    (text,) = arguments(element, compiler, kw)
     return f"(COALESCE(CAST(LENGTH({text}) AS STRING) || ':' || {text}, '') || '|')"
 
 
 @compiles(Hash, *ENGINES)
 def _md5(element: Hash, compiler: SQLCompiler, **kw: Any) -> str:
-    (text,) = _of(element, compiler, kw)
+    (text,) = arguments(element, compiler, kw)
     return f"CAST(CONV(SUBSTR(MD5({text}), 1, 15), 16, 10) AS BIGINT)"
 
 
 @compiles(Remainder97, *ENGINES)
 def _remainder(element: Remainder97, compiler: SQLCompiler, **kw: Any) -> str:
     """In two steps: 34 characters are 68 digits at most, a decimal has 38; and by TRY_CAST, since it may see what is no IBAN."""
-    (iban,) = _of(element, compiler, kw)
+    (iban,) = arguments(element, compiler, kw)
     digits = f"SUBSTR({iban}, 5) || SUBSTR({iban}, 1, 4)"
     for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10):
         digits = f"REPLACE({digits}, '{letter}', '{value}')"
@@ -201,5 +191,5 @@ def _remainder(element: Remainder97, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(Shifted, *ENGINES)
 def _shift(element: Shifted, compiler: SQLCompiler, **kw: Any) -> str:
-    number, bits = _of(element, compiler, kw)
+    number, bits = arguments(element, compiler, kw)
     return f"SHIFTRIGHT({number}, {bits})"

@@ -12,6 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from dqmon.core.table import TypeGroup
 from dqmon.sql.aggregates import Total, WithoutNan
+from dqmon.sql.arguments import arguments, first_group
 from dqmon.sql.columns import BoundMoment, stored
 from dqmon.sql.conditions import IsNan, Matches
 from dqmon.sql.formats import Remainder97
@@ -22,68 +23,52 @@ from dqmon.sql.texts import CodePoint, FullyMatches
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
-    from sqlalchemy.sql.functions import FunctionElement
-
-
-def quoted(name: str) -> str:
-    """A name in a statement; Trino reads it in small letters all the same."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _of(element: FunctionElement[Any], compiler: SQLCompiler, kw: dict[str, Any]) -> list[str]:
-    """The arguments."""
-    return [compiler.process(clause, **kw) for clause in element.clauses]
-
-
-def _group(element: FunctionElement[Any]) -> TypeGroup:
-    """That of the first argument."""
-    return stored(next(iter(element.clauses))).group
 
 
 @compiles(Matches, "trino")
 def _found(element: Matches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = _of(element, compiler, kw)
+    text, pattern = arguments(element, compiler, kw)
     return f"REGEXP_LIKE({text}, {pattern})"
 
 
 @compiles(FullyMatches, "trino")
 def _whole(element: FullyMatches, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = _of(element, compiler, kw)
+    text, pattern = arguments(element, compiler, kw)
     return rf"REGEXP_LIKE({text}, '\A(?:' || {pattern} || ')\z')"
 
 
 @compiles(CodePoint, "trino")
 def _code_point(element: CodePoint, compiler: SQLCompiler, **kw: Any) -> str:
     # It takes exactly one character.
-    (text,) = _of(element, compiler, kw)
+    (text,) = arguments(element, compiler, kw)
     return f"(CASE WHEN {text} = '' THEN 0 ELSE CODEPOINT(CAST({text} AS VARCHAR(1))) END)"
 
 
 @compiles(IsNan, "trino")
 def _is_nan(element: IsNan, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
-    return f"IS_NAN({value})" if _group(element) is TypeGroup.FLOAT else "false"
+    (value,) = arguments(element, compiler, kw)
+    return f"IS_NAN({value})" if first_group(element) is TypeGroup.FLOAT else "false"
 
 
 @compiles(WithoutNan, "trino")
 def _nullif(element: WithoutNan, compiler: SQLCompiler, **kw: Any) -> str:
     # NULLIF would not do: NaN equals nothing in Trino.
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     return f"IF(IS_NAN({value}), NULL, {value})" if stored(element).group is TypeGroup.FLOAT else value
 
 
 @compiles(Total, "trino")
 def _sum(element: Total, compiler: SQLCompiler, **kw: Any) -> str:
     """Whole numbers as decimals, since a sum of 64 bits overflows."""
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     kind = next(iter(element.clauses)).type
-    is_whole = isinstance(kind, sa.Integer) or _group(element) is TypeGroup.INTEGER
+    is_whole = isinstance(kind, sa.Integer) or first_group(element) is TypeGroup.INTEGER
     return f"SUM(CAST({value} AS DECIMAL(38, 0)))" if is_whole else f"SUM({value})"
 
 
 @compiles(BoundMoment, "trino")
 def _moment(element: BoundMoment, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     zone = " WITH TIME ZONE" if stored(element).group is TypeGroup.TIMESTAMP_ZONED else ""
     return f"CAST({value} AS TIMESTAMP(6){zone})"
 
@@ -106,7 +91,7 @@ def _in_utc(element: InUtc, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(SecondsBetween, "trino")
 def _seconds(element: SecondsBetween, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = (_micros_of(value) for value in _of(element, compiler, kw))
+    start, end = (_micros_of(value) for value in arguments(element, compiler, kw))
     return f"(CAST({end} - {start} AS DOUBLE) / 1000000)"
 
 
@@ -119,14 +104,14 @@ def _micros_of(value: str) -> str:
 
 @compiles(Micros, "trino")
 def _micros(element: Micros, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     return f"CAST({_micros_of(value)} AS VARCHAR)"
 
 
 @compiles(Digits, "trino")
 def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
-    (value,) = _of(element, compiler, kw)
-    match _group(element):
+    (value,) = arguments(element, compiler, kw)
+    match first_group(element):
         case TypeGroup.BOOLEAN:
             return f"CAST(CAST({value} AS INTEGER) AS VARCHAR)"
         case TypeGroup.DECIMAL:
@@ -139,20 +124,20 @@ def _digits(element: Digits, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Double, "trino")
 def _double(element: Double, compiler: SQLCompiler, **kw: Any) -> str:
     """Java's 17 digits: the shortest ones that tell the double apart, and zeros."""
-    (value,) = _of(element, compiler, kw)
+    (value,) = arguments(element, compiler, kw)
     return f"(CASE WHEN {value} = 0 THEN '0' WHEN NOT IS_FINITE({value}) THEN CAST({value} AS VARCHAR) ELSE FORMAT('%.16e', {value}) END)"
 
 
 @compiles(Hash, "trino")
 def _md5(element: Hash, compiler: SQLCompiler, **kw: Any) -> str:
-    (text,) = _of(element, compiler, kw)
+    (text,) = arguments(element, compiler, kw)
     return f"FROM_BASE(SUBSTR(TO_HEX(MD5(TO_UTF8({text}))), 1, 15), 16)"
 
 
 @compiles(Remainder97, "trino")
 def _remainder(element: Remainder97, compiler: SQLCompiler, **kw: Any) -> str:
     """In two steps: 34 characters are 68 digits at most, a decimal has 38; and by TRY_CAST, since it may see what is no IBAN."""
-    (iban,) = _of(element, compiler, kw)
+    (iban,) = arguments(element, compiler, kw)
     digits = f"SUBSTR({iban}, 5) || SUBSTR({iban}, 1, 4)"
     for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10):
         digits = f"REPLACE({digits}, '{letter}', '{value}')"
@@ -162,5 +147,5 @@ def _remainder(element: Remainder97, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(Shifted, "trino")
 def _shift(element: Shifted, compiler: SQLCompiler, **kw: Any) -> str:
-    number, bits = _of(element, compiler, kw)
+    number, bits = arguments(element, compiler, kw)
     return f"BITWISE_RIGHT_SHIFT_ARITHMETIC({number}, {bits})"

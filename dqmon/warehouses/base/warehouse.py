@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from dqmon.core.table import TableRef
     from dqmon.warehouses.base.session import SqlSession
 
+RECYCLE_S = 1_800
+"""Seconds after which a pooled connection is opened anew: less than the idle limits of usual proxies."""
+
 
 class SqlWarehouse(ABC):
     """What all engines' warehouses do the same way (`core.protocols.Warehouse`); safe to share between threads."""
@@ -105,6 +108,17 @@ class SqlWarehouse(ABC):
     @abstractmethod
     def create_engine(self) -> sa.Engine:
         """The engine; connects to nothing yet."""
+
+    def pool(self, recycle_s: int = RECYCLE_S) -> dict[str, Any]:
+        """How an engine on a server keeps connections: at most `max_connections`, each tested before use; no values in its messages."""
+        return {
+            "pool_size": self.max_connections,
+            "max_overflow": 0,
+            "pool_timeout": self.options.connect_timeout,
+            "pool_pre_ping": True,
+            "pool_recycle": recycle_s,
+            "hide_parameters": True,
+        }
 
     @abstractmethod
     def session(self, connection: sa.Connection) -> SqlSession:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -74,6 +74,18 @@ class Engine(ABC):
             for name, columns, rows in tables:
                 self.fill(connection, name, columns, rows)
         engine.dispose()
+
+    def make_each(self, location: str, tables: Iterable[tuple[str, Mapping[str, str], Sequence[Sequence[Any]]]]) -> list[str]:
+        """The names of those that can be made: what one is refused for keeps out none of the others."""
+        made, engine = [], self.owner(location)
+        with engine.connect() as connection:
+            for name, columns, rows in tables:
+                with suppress(Exception):
+                    with connection.begin():
+                        self.fill(connection, name, columns, rows)
+                    made.append(name)
+        engine.dispose()
+        return made
 
     def fill(self, connection: sa.Connection, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
         """One table, row by row, so that each value goes the way that the driver has for it."""

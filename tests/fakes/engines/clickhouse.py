@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,6 +77,14 @@ class Clickhouse(Engine):
                 if rows:
                     written = ", ".join(f"({', '.join(map(_literal, row, columns.values()))})" for row in rows)
                     execute(f"insert into {quoted(name)} values {written}")
+
+    def make_each(self, location: str, tables: Iterable[tuple[str, Mapping[str, str], Sequence[Sequence[Any]]]]) -> list[str]:
+        made = []
+        for table in tables:
+            with suppress(Exception):
+                self.make(location, [table])
+                made.append(table[0])
+        return made
 
     def _client(self, location: str) -> Any:
         import clickhouse_connect

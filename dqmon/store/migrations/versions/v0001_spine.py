@@ -12,7 +12,7 @@ down_revision = None
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-# Every word here is the same on SQLite and PostgreSQL. A score weighs results by severity (CHECKS.md).
+# Every word here is the same on SQLite and PostgreSQL. A score weighs results by severity.
 DAILY_SCORE = """
 create view dq_daily_score as
 select
@@ -184,7 +184,7 @@ def _edges() -> None:
         sa.Column("source", sa.Text, comment="as under ingestion: in the configuration"),
         sa.Column("child", sa.Text, comment="warehouse:dataset, source/pipeline, or exposure:/name"),
         sa.Column("parent", sa.Text, comment="what the child is made from"),
-        sa.Column("seen_at", INSTANT, nullable=False, comment="since when the source says so"),
+        sa.Column("seen_at", INSTANT, nullable=False, comment="when the source said so last, to within a day"),
         sa.PrimaryKeyConstraint("source", "child", "parent", name="pk_dq_edges"),
     )
 
@@ -198,7 +198,7 @@ def _exposures() -> None:
         sa.Column("owner", sa.Text),
         sa.Column("url", sa.Text),
         sa.Column("description", sa.Text),
-        sa.Column("seen_at", INSTANT, nullable=False, comment="since when the source says so"),
+        sa.Column("seen_at", INSTANT, nullable=False, comment="when the source said so last, to within a day"),
         sa.PrimaryKeyConstraint("source", "name", name="pk_dq_exposures"),
     )
 
@@ -503,7 +503,7 @@ def _slots() -> None:
     op.create_table(
         "dq_slots",
         sa.Column("check_id", sa.Text),
-        sa.Column("pool", sa.Text, nullable=False, comment="the warehouse, or '' for checks of pipelines"),
+        sa.Column("pool", sa.Text, nullable=False, comment="the warehouse, or for checks of pipelines the source with a slash"),
         sa.Column("schedule", sa.Text, nullable=False, comment="the fingerprint of the schedule behind next_due_at"),
         sa.Column("next_due_at", INSTANT, comment="NULL: never"),
         sa.Column("last_slot_at", INSTANT, comment="the newest slot ever claimed"),

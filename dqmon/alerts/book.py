@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from dqmon.alerts.inhibit import GRACE, Ancestry, Place
-from dqmon.core.alert import Alert, AlertEvent, AlertKey
+from dqmon.core.alert import Alert, AlertEvent, AlertKey, AlertKind
 from dqmon.core.incident import Incident, IncidentMember, IncidentState
 from dqmon.core.lineage import Lineage
 from dqmon.core.verdict import Severity, worst
@@ -48,7 +48,7 @@ def age(incident: Incident) -> tuple[datetime, AlertKey, str]:
 
 
 class Book:
-    """Open incidents, with indexes to their open members: by alert, and of those that are told by node."""
+    """Open incidents, with indexes to their open members: by alert, and of those that are told by node or unread source."""
 
     def __init__(self, before: Mapping[str, Incident], scene: Scene, rules: Rules) -> None:
         self.incidents = dict(before)
@@ -96,7 +96,8 @@ class Book:
             incident = replace(incident, state=IncidentState.RESOLVED, resolved_at=at)
         self.incidents[incident.id] = incident
         del self._of_alert[key]
-        self._told_at.get(member.node, set()).discard(key)
+        for subject in {member.node, self._unread(member)}:
+            self._told_at.get(subject, set()).discard(key)
 
     def release(self, now: datetime) -> None:
         """Looks at every inhibited alert, the most upstream first: whether it is explained still, and else whether its time is over."""
@@ -133,13 +134,21 @@ class Book:
 
     def _tell(self, member: IncidentMember) -> None:
         """Puts an alert that is told where it belongs, else into an incident of its own."""
-        related = self._open_at(self.ancestry.of(member.node))
-        related = related or self._left(member)
-        related = related or [incident for incident in self._open_at({member.node}) if self._is_near(incident, member)]
+        if (source := self._unread(member)) != member.node:
+            related = self._left(member) or self._open_at({source})
+        else:
+            related = self._open_at(self.ancestry.of(member.node))
+            related = related or self._left(member)
+            related = related or [incident for incident in self._open_at({member.node}) if self._is_near(incident, member)]
         related = related or self._symptoms_of(member)
         if not related:
             related = [Incident(self._rules.new_id(), IncidentState.OPEN, member.key, member.severity, member.joined_at)]
         self._put(related[0], member)
+
+    def _unread(self, member: IncidentMember) -> str:
+        """What cannot be read: when a pipeline cannot be judged, its source, by a name that no node has; of other alerts their node."""
+        is_blind = member.key.kind is AlertKind.ERROR and self._scene.place(member.key).is_pipeline
+        return f"{member.node.partition('/')[0]}/" if is_blind else member.node
 
     def _left(self, member: IncidentMember) -> list[Incident]:
         """The newest incident that the alert was told in and left a short time ago; open again, if it was over.
@@ -176,7 +185,8 @@ class Book:
         self.incidents[incident.id] = incident
         self._of_alert[member.key] = incident.id
         if member.caused_by is None:
-            self._told_at.setdefault(member.node, set()).add(member.key)
+            for subject in {member.node, self._unread(member)}:
+                self._told_at.setdefault(subject, set()).add(member.key)
 
     def _incident_of(self, key: AlertKey) -> Incident:
         return self.incidents[self._of_alert[key]]

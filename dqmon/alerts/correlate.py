@@ -17,7 +17,8 @@ def correlate(
 ) -> tuple[Incident, ...]:
     """The incidents that `events` and the time opened or changed, the oldest first.
 
-    A FIRED symptom joins the incident of the most upstream open alert that explains it, inhibited (`alerts.inhibit`). Any
+    A FIRED symptom joins the incident of the most upstream open alert that explains it, inhibited (`alerts.inhibit`). That a
+    pipeline cannot be judged joins the incident that says so of another pipeline of its source: the tool cannot be read. Any
     other FIRED alert joins an open incident in which an ancestor of its node has an open alert; else it returns to the one that
     it left within `within_s` (or that is one of `scene.former`), which is open again by that; else it joins one in which its own
     node has an open alert, if it fired in the same slot as, or within `within_s` of, the incident's opening; else, one that can

@@ -26,11 +26,13 @@ COST_EVERY = timedelta(hours=1)
 PROBE_EVERY = timedelta(seconds=5)
 """How often it is looked whether a warehouse that could not be reached is to be tried again."""
 
+RELEARN_EVERY = timedelta(minutes=1)
+"""How often it is looked whether tools have said something new of the lineage: as often as they are polled."""
 REMOVED_EVERY = timedelta(seconds=10)
 """How often it is looked for alerts of checks that are not there any more."""
 
 _NOTIFY, _PURGE, _REFRESH, _PROBE, _COST, _MIRROR, _EMIT = "notify", "purge", "refresh", "probe", "cost", "mirror", "emit"
-_REMOVED = "removed"
+_REMOVED, _RELEARN = "removed", "relearn"
 
 
 class Agenda:
@@ -59,7 +61,7 @@ class Agenda:
     def take_over(self, setup: Setup[Any]) -> None:
         """Goes on with another configuration; times that stand already are kept."""
         self._setup = setup
-        upkeep = {_PURGE, _REFRESH, _PROBE, _COST, _MIRROR, _EMIT, _REMOVED}
+        upkeep = {_PURGE, _REFRESH, _PROBE, _COST, _MIRROR, _EMIT, _REMOVED, _RELEARN}
         known = upkeep | {_NOTIFY, *map(_channel, setup.channels), *map(_source, setup.polls)}
         self._due = {name: at for name, at in dict(self._due).items() if name in known}
 
@@ -119,8 +121,8 @@ class Agenda:
     def _upkeep(self, setup: Setup[Any], now: datetime) -> None:
         work = setup.work
 
-        def refresh() -> None:
-            found = work.refresh()
+        def renew(look: Callable[[], Setup[Any] | None]) -> None:
+            found = look()
             if found is not None and self._setup is setup:
                 self._swap(found)
 
@@ -134,7 +136,8 @@ class Agenda:
             self._every(_MIRROR, now, timedelta(0), setup.mirror_every, partial(self._pass_on, _MIRROR, work.mirror))
         if setup.emit_every is not None:
             self._every(_EMIT, now, timedelta(0), setup.emit_every, partial(self._pass_on, _EMIT, work.emit))
-        self._every(_REFRESH, now, setup.refresh_every, setup.refresh_every, refresh)
+        self._every(_REFRESH, now, setup.refresh_every, setup.refresh_every, partial(renew, work.refresh))
+        self._every(_RELEARN, now, RELEARN_EVERY, RELEARN_EVERY, partial(renew, work.relearn))
 
     def _every(self, name: str, now: datetime, first: timedelta, period: timedelta, task: Callable[[], object]) -> None:
         due = self._due.setdefault(name, now + first)

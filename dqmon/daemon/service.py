@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic
@@ -20,8 +20,9 @@ from dqmon.daemon.lock import only_daemon
 from dqmon.daemon.scheduler import Scheduler
 from dqmon.daemon.work import Setup, T
 from dqmon.daemon.workers import Workers
-from dqmon.errors import ConfigError, DqmonError
+from dqmon.errors import ConfigError, DqmonError, StoreError
 from dqmon.store.leases import TTL_S, check_writable
+from dqmon.store.meta import keep_loaded
 from dqmon.telemetry import Log
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Service(Generic[T]):
             setup = self._load()
             with self._database.write() as connection:
                 check_writable(connection)
+                keep_loaded(connection, datetime.now(UTC))
             holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
             candidate = Candidate(holder, self._lease_s, is_alone=self._database.is_sqlite)
             scheduler = Scheduler(self._database, setup, Workers(), lambda: datetime.now(UTC), candidate)
@@ -92,13 +94,24 @@ class Service(Generic[T]):
             setup = self._load()
         except DqmonError as e:
             self._reloads["failed"] += 1
-            for problem in e.problems if isinstance(e, ConfigError) else (e,):
-                journal.error("reload refused, the old configuration stays", problem=str(problem))
+            problems = [str(problem) for problem in (e.problems if isinstance(e, ConfigError) else (e,))]
+            self._keep(problems)
+            for problem in problems:
+                journal.error("reload refused, the old configuration stays", problem=problem)
             return False
         self._reloads["succeeded"] += 1
         scheduler.swap(setup)
+        self._keep()
         journal.info("reloaded", checks=len(setup.checks))
         return True
+
+    def _keep(self, problems: Sequence[str] = ()) -> None:
+        """Keeps how the reload went, for `dqmon status`; a store that does not answer is no reason to stop."""
+        try:
+            with self._database.write() as connection:
+                keep_loaded(connection, datetime.now(UTC), problems)
+        except StoreError as e:
+            journal.warning("how the reload went was not kept", error=str(e))
 
     def _tick_until_stopped(self, scheduler: Scheduler[T]) -> None:
         clock, job = _clock(lambda: scheduler.tick(datetime.now(UTC)))

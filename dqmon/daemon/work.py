@@ -39,6 +39,7 @@ class Work(Generic[T]):
     deliver: sends what is due on one channel; returns when that channel has something to send next.
     poll: reads one ingestion source. purge: retention.
     refresh: resolves the patterns again and returns the new setup, None when nothing changed.
+    relearn: takes over what tools have said of the lineage since, and returns as refresh does; asks the store alone.
     close: gives back idle connections; called when another setup has taken over (last batches may still run), and at the end.
     cancel: at the end, ends the statements of batches that have not ended; returns at once.
     probe: tries the warehouses again that could not be reached, each when its time has come.
@@ -64,11 +65,15 @@ class Work(Generic[T]):
     mirror: Callable[[datetime], datetime | None] = _nothing
     emit: Callable[[datetime], datetime | None] = _nothing
     listen: Callable[[bool], object] = _nothing
+    relearn: Callable[[], Setup[T] | None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A check as the scheduler sees it: its schedule, the warehouse that runs it ('' for pipelines) and its table or pipeline."""
+    """A check as the scheduler sees it: its schedule, the warehouse that runs it and its table.
+
+    Of a pipeline `warehouse` is the source with a slash, `subject` the pipeline: a tool that hangs holds up no other one.
+    """
 
     schedule: Schedule
     warehouse: str
@@ -76,15 +81,16 @@ class Timed:
 
     @property
     def phase_s(self) -> float:
-        """The shift of its interval; 0 for cron, which is not shifted."""
-        return phase(self.warehouse, self.subject, self.schedule.every_s) if self.schedule.every_s else 0.0
+        """The shift of its interval; 0 for cron, which is not shifted. Pipelines of a source share it, so that the tool is asked once."""
+        subject = "" if self.warehouse.endswith("/") else self.subject
+        return phase(self.warehouse, subject, self.schedule.every_s) if self.schedule.every_s else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Setup(Generic[T]):
     """One loaded configuration; a reload makes a new one.
 
-    checks: those with a schedule, by id. connections: how many batches a warehouse takes at once (R28), '' for pipelines.
+    checks: those with a schedule, by id. connections: how many batches a warehouse takes at once (R28); a source takes one.
     polls: seconds between two looks at a source, by its name. refresh_every: how often patterns are applied anew: hourly
     (CHECKS.md), sooner while something that they need cannot be asked. mirror_every: None without a mirror;
     emit_every: None without a lineage server.
@@ -131,4 +137,5 @@ class Setup(Generic[T]):
 
 def timed(check: Check) -> Timed | None:
     """The check as the scheduler sees it; None when it runs on demand only."""
-    return Timed(check.schedule, check.warehouse or "", check.subject) if check.schedule else None
+    pool = check.warehouse or (f"{check.pipeline.source}/" if check.pipeline else "")
+    return Timed(check.schedule, pool, check.subject) if check.schedule else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dqmon.core.check import DatasetCheck, PipelineRef
+from dqmon.core.check import PipelineRef
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.history import History, Point
 from dqmon.core.judgement import LoadEvidence
 from dqmon.core.metric import MetricKind
@@ -16,15 +17,15 @@ from dqmon.engine.asked import Task, requests, windows
 from dqmon.engine.judge import HistoryOf, Knowledge
 from dqmon.store import schemas
 from dqmon.store.feedback import alerted
-from dqmon.store.measurements import HistoryKey, history, history_key
+from dqmon.store.measurements import history
+from dqmon.store.series import HistoryKey, history_key
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from dqmon.core.load_record import PipelineInfo
     from dqmon.engine.environment import Environment
     from dqmon.engine.measured import Measured
-    from dqmon.errors import SourceError
+    from dqmon.engine.polls import Poll
 
 HISTORY = timedelta(days=400)
 """How far back a baseline may look: a year and a month, so that a yearly season is inside."""
@@ -35,17 +36,12 @@ LOADS = timedelta(days=90)
 def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, now: datetime) -> Knowledge:
     """Reads what the tasks need, in few statements; nothing at all for tasks that need nothing. Raises StoreError.
 
-    The sources of pipeline checks, and those of learned arrivals, are polled first, so that the records are as new as the verdict.
+    The sources of pipeline checks, and those of learned arrivals, are polled first, unless that was done since the checks were due.
     """
     piped = [task for task in tasks if task.check.pipeline is not None]
     loading = loaders(environment, tasks)
-    sources = {task.check.pipeline.source for task in piped if task.check.pipeline} | stale_sources(environment, loading, now)
-    unreachable: dict[str, SourceError] = {}
-    listed: dict[PipelineRef, PipelineInfo] = {}
-    if sources:
-        from dqmon.engine.poll import poll
-
-        unreachable = poll({name: environment.sources[name] for name in sorted(sources)}, environment.database, now, listed)
+    polled = _polled(environment, piped, stale_sources(environment, loading, now), now)
+    unreachable = {name: found.failure for name, found in polled.items() if found.failure is not None}
     past = _histories_wanted(tasks, measured)
     tables = {request.table for request in measured.by_request if request.metric.kind is MetricKind.METADATA}
     if not (past or piped or tables or loading):
@@ -55,11 +51,26 @@ def gather(environment: Environment, tasks: Sequence[Task], measured: Measured, 
         return Knowledge(
             _histories(connection, past),
             schemas.accepted(connection, tables) if tables else {},
-            _load_evidence(connection, piped, listed, now),
+            _load_evidence(connection, piped, polled, now),
             unreachable,
             gather_arrivals(connection, tasks, measured, loading, unreachable) if loading else Arrivals(),
             now,
         )
+
+
+def _polled(environment: Environment, piped: Sequence[Task], stale: Collection[str], now: datetime) -> dict[str, Poll]:
+    """What came of the sources of the pipelines, read since they were due, and of the `stale` ones, read now."""
+    due: dict[str, datetime] = {}
+    for task in piped:
+        if (ref := task.check.pipeline) is not None:
+            due[ref.source] = max(task.scheduled_at, due.get(ref.source, task.scheduled_at))
+    polls = environment.polls
+    asked = sorted({name for name, at in due.items() if not polls.is_known(name, at, now)}.union(stale))
+    if asked:
+        from dqmon.engine.poll import poll
+
+        poll({name: environment.sources[name] for name in asked}, environment.database, now, polls)
+    return {name: found for name in {*due, *stale} if (found := polls.newest(name)) is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +114,14 @@ def _histories(connection: Connection, wanted: dict[HistoryOf, _Past]) -> dict[H
     return {of: History(tuple(p for p in points[past.key, past.span] if p.at < past.before)) for of, past in wanted.items()}
 
 
-def _load_evidence(
-    connection: Connection, tasks: Sequence[Task], listed: Mapping[PipelineRef, PipelineInfo], now: datetime
-) -> dict[str, LoadEvidence]:
-    """By check id, what is kept of the pipelines of the tasks; each pipeline is read once."""
+def _load_evidence(connection: Connection, tasks: Sequence[Task], polled: Mapping[str, Poll], now: datetime) -> dict[str, LoadEvidence]:
+    """By check id, what is kept of the pipelines of the tasks as of the last poll; each pipeline is read once."""
     if not tasks:
         return {}
     from dqmon.store import backlogs, loads, pipelines
 
     fired = alerted(connection, {task.check.id for task in tasks})
+    listed = {PipelineRef(name, info.pipeline): info for name, poll in polled.items() for info in poll.infos}
     known: dict[PipelineRef, LoadEvidence] = {}
     found = {}
     for task in tasks:
@@ -122,7 +132,7 @@ def _load_evidence(
             first_seen = pipelines.first_seen(connection, ref.source, ref.pipeline, now)
             waiting = backlogs.of_pipeline(connection, ref.source, ref.pipeline)
             samples = backlogs.samples_of(connection, ref.source, ref.pipeline, now - backlogs.KEPT)
-            known[ref] = LoadEvidence(records, first_seen, now, now, listed.get(ref), waiting, samples)
+            known[ref] = LoadEvidence(records, first_seen, now, polled[ref.source].at, listed.get(ref), waiting, samples)
         incidents, real = fired.spans.get(check.id, ()), fired.real.get(check.id, ())
         found[check.id] = replace(known[ref], scheduled_at=task.scheduled_at, incidents=incidents, real=real)
     return found

@@ -25,7 +25,7 @@ log = Log(__name__)
 
 
 def keep_lineage(source: Source, database: Database, now: datetime) -> None:
-    """Keeps what the source says of the lineage in place of what it said before; nothing is written while that is the same.
+    """Keeps what the source says of the lineage in place of what it said before; while that is the same, it is written once a day.
 
     Does nothing with a source that knows of none. Raises SourceError, which leaves what is kept as it is, and StoreError.
     """
@@ -37,8 +37,8 @@ def keep_lineage(source: Source, database: Database, now: datetime) -> None:
             f"ingestion {source.name}: its lineage has a name of {LONGEST_NODE + len(long)} characters; {LONGEST_NODE} are the limit"
         )
     with database.read() as connection:
-        kept = lineage.of_sources(connection, [source.name]).get(source.name, Lineage())
-    if kept != found:
+        is_kept = lineage.is_kept(connection, source.name, found, now)
+    if not is_kept:
         with database.write() as connection:
             lineage.keep(connection, source.name, found, now)
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dqmon.core.check import PipelineRef
 from dqmon.core.load_record import LoadRecord, LoadStatus, PipelineInfo
+from dqmon.core.protocols import AtOnce
 from dqmon.engine.lineage import keep_lineage
+from dqmon.engine.polls import Poll, Polls
 from dqmon.errors import SourceError, StoreError
 from dqmon.store import backlogs, loads, pipelines
 from dqmon.telemetry import Log
@@ -26,17 +27,15 @@ FIRST_POLL = timedelta(days=90)
 log = Log(__name__)
 
 
-def poll(
-    sources: Mapping[str, Source], database: Database, now: datetime, listed: dict[PipelineRef, PipelineInfo] | None = None
-) -> dict[str, SourceError]:
+def poll(sources: Mapping[str, Source], database: Database, now: datetime, polls: Polls | None = None) -> dict[str, SourceError]:
     """Why sources could not be read, by name; of all others the records up to `now` are kept.
 
-    `listed` is given what each source says of its pipelines.
+    `polls` is given what came of each source.
 
     1. What is kept of the source says since when to read: OVERLAP before the last poll, or from the oldest load still half done.
     2. The source is read, outside of any transaction.
     3. New records, pipelines and the time of the poll are written in one transaction.
-    A load that was counted when it succeeded is not counted again: later merges take rows out of it (INGESTION.md, dlt).
+    A load that was counted when it succeeded is not counted again: later merges take rows out of it.
     Raises StoreError.
     """
     failures: dict[str, SourceError] = {}
@@ -51,10 +50,12 @@ def poll(
             why = f"ingestion {name} broke while it was read: {type(e).__name__}: {e}; this is a defect of the source"
             failures[name] = SourceError(why)
         else:
-            if listed is not None:
-                listed.update((PipelineRef(name, info.pipeline), info) for info in infos)
+            if polls is not None:
+                polls.keep(name, Poll(now, infos))
     for name, failure in failures.items():
         log.warning("source cannot be read", source=name, error=str(failure))
+        if polls is not None:
+            polls.keep(name, Poll(now, failure=failure))
     if failures:
         with database.write() as connection:
             pipelines.unread(connection, {name: str(failure) for name, failure in failures.items()}, now)
@@ -62,14 +63,15 @@ def poll(
 
 
 def _poll(source: Source, database: Database, now: datetime) -> tuple[PipelineInfo, ...]:
-    infos = source.pipelines()
     with database.read() as connection:
         last = pipelines.last_poll(connection, source.name)
         # Only such a source reports every half-done load each time; another one's is over, or changes once more.
         half_done = loads.half_done(connection, source.name) if "orphans" in source.provides else ()
     since = min(last or now - FIRST_POLL, now) - OVERLAP
     opened = [r.started_at for r in half_done if r.started_at is not None and r.started_at >= now - FIRST_POLL]
-    found, waiting = source.loads(min([since, *opened]), now), source.backlog(now)
+    since = min([since, *opened])
+    infos, found = source.both(since, now) if isinstance(source, AtOnce) else (source.pipelines(), source.loads(since, now))
+    waiting = source.backlog(now)
     named = {info.pipeline: info for info in infos}
     unlisted = {record.pipeline for record in found} - named.keys()
     with database.write() as connection:

@@ -27,7 +27,7 @@ BATCH = 2_000
 class Policy:
     """How long rows stay, counted back from the newest of their series or table, never from now: a check that stopped
     running keeps its last history. `incidents` counts for resolved incidents, their groups, the alerts' events, and silences
-    that are over.
+    that are over; `loads` also, from now, for the lineage that no source tells any more.
     """
 
     measurements: timedelta = timedelta(days=400)
@@ -78,6 +78,8 @@ def purge(database: Database, now: datetime, policy: Policy, baseline: Baseline 
         ("dq_stand_ins", aged.delete_stand_ins, policy.incidents),
         ("dq_incidents", aged.delete_incidents, policy.incidents),
         ("dq_silences", aged.delete_silences, policy.incidents),
+        ("dq_edges", aged.delete_edges, policy.loads),
+        ("dq_exposures", aged.delete_exposures, policy.loads),
     ):
         batches(table, partial(delete, keep=keep, now=now, limit=BATCH))
     return dict(counts)

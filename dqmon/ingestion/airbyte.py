@@ -1,4 +1,4 @@
-"""Ingestion source airbyte: jobs of Airbyte's public API (INGESTION.md, Airbyte)."""
+"""Ingestion source airbyte: jobs of Airbyte's public API."""
 
 from __future__ import annotations
 
@@ -39,15 +39,27 @@ _KINDS: Mapping[str, Literal["reset", "refresh"]] = {"reset": "reset", "clear": 
 class AirbyteOptions(HttpSourceOptions):
     """Options of the source airbyte.
 
-    base_url: of the public API; of a server of your own it ends in /api/public/v1. client_id and client_secret: of an
-    application, or token: an access token. workspaces: ids of those to read; all that the application may see without any.
+    url: a server of your own, such as https://airbyte.example.com; without it, Airbyte Cloud. base_url: the address of the public
+    API, where that is not /api/public/v1 of url. client_id and client_secret: of an application, or token: an access token.
+    workspaces: ids of those to read; all that the application may see without any.
     """
 
+    url: str | None = None
     base_url: str = "https://api.airbyte.com/v1"
     client_id: str | None = None
     client_secret: SecretStr | None = None
     token: SecretStr | None = None
     workspaces: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_one_server(cls, given: object) -> object:
+        """The options with the `base_url` that `url` means."""
+        if not isinstance(given, dict) or not isinstance(given.get("url"), str):
+            return given
+        if "base_url" in given:
+            raise ValueError("url and base_url are both given; write one of them")
+        return {**given, "base_url": f"{given['url'].rstrip('/')}/api/public/v1"}
 
     @model_validator(mode="after")
     def _has_one_login(self) -> AirbyteOptions:

@@ -1,4 +1,4 @@
-"""Ingestion source airflow: DAG runs, their errors, and what tasks said of rows and cursors (INGESTION.md, Airflow)."""
+"""Ingestion source airflow: DAG runs, their errors, and what tasks said of rows and cursors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ingestion source aws_glue: runs of AWS Glue's jobs and crawlers (INGESTION.md, AWS Glue)."""
+"""Ingestion source aws_glue: runs of AWS Glue's jobs and crawlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ingestion source dagster: runs, and what their materializations said of each asset (INGESTION.md, Dagster)."""
+"""Ingestion source dagster: runs, and what their materializations said of each asset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ingestion source dbt: what the artifacts of the newest invocations say (INGESTION.md, dbt)."""
+"""Ingestion source dbt: what the artifacts of the newest invocations say."""
 
 from __future__ import annotations
 

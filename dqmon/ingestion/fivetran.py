@@ -1,4 +1,4 @@
-"""Ingestion source fivetran: the last success and the last failure of each connection, from the REST API (INGESTION.md, Fivetran)."""
+"""Ingestion source fivetran: the last success and the last failure of each connection, from the REST API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ingestion source fivetran_platform: syncs and their rows, from the log that Fivetran delivers to the warehouse (INGESTION.md)."""
+"""Ingestion source fivetran_platform: syncs and their rows, from the log that Fivetran delivers to the warehouse."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
 from dqmon.core.options import SourceOptions
+from dqmon.core.table import quote_part
 from dqmon.ingestion.base.fivetran_log import EVENTS, Sync
 from dqmon.ingestion.base.json_fields import in_window
 from dqmon.ingestion.base.sql_rows import Rows, in_halves, instant, reading, required
@@ -33,6 +34,10 @@ class FivetranPlatformOptions(SourceOptions):
 
     warehouse: str
     db_schema: str = "fivetran_metadata"
+
+    def reads(self) -> tuple[str, ...]:
+        """The log and the connections."""
+        return tuple(f"{quote_part(self.db_schema)}.{table}" for table in ("connection", "log"))
 
 
 class FivetranPlatform:

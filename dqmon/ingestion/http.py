@@ -63,8 +63,8 @@ class HttpOptions(HttpSourceOptions):
     `{since_unix}` and `{until_unix}` whole seconds since 1970.
 
     records: where the list is in the answer. fields: where in a record everything is, each a JSON pointer: load_id, status and
-    finished_at must be told. statuses: what the tool's own words mean. pipelines: those that should be there; where records do
-    not name theirs, exactly one. timezone: of times that name none.
+    finished_at must be told; a check that needs what is not mapped is refused. statuses: what the tool's own words mean.
+    pipelines: those that should be there; where records do not name theirs, exactly one. timezone: of times that name none.
 
     next: where an answer names the next page, as a URL, or as what next_param is to be. page_param: a page's number, from
     first_page on, until an empty page.
@@ -115,6 +115,8 @@ class Http:
 
     A record that cannot be read (no id, a count of -1, a time that is none) fails the source as a whole, with its place: a
     load that is left out would look like one that never ran.
+
+    Run against servers of our own that answer with pages, redirects, faults and too much; against no vendor's.
     """
 
     type: ClassVar[str] = "http"

@@ -1,4 +1,4 @@
-"""Ingestion source kafka: how many messages wait for consumer groups, and since when (INGESTION.md, Kafka)."""
+"""Ingestion source kafka: how many messages wait for consumer groups, and since when."""
 
 from __future__ import annotations
 

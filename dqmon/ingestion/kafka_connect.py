@@ -1,4 +1,4 @@
-"""Ingestion source kafka_connect: how the connectors of a Kafka Connect cluster and their tasks stand (INGESTION.md, Kafka)."""
+"""Ingestion source kafka_connect: how the connectors of a Kafka Connect cluster and their tasks stand."""
 
 from __future__ import annotations
 

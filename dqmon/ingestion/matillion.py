@@ -1,4 +1,4 @@
-"""Ingestion source matillion: pipeline executions of Matillion's Data Productivity Cloud (INGESTION.md, Matillion)."""
+"""Ingestion source matillion: pipeline executions of Matillion's Data Productivity Cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ingestion source meltano: the runs in Meltano's system database (INGESTION.md, Meltano)."""
+"""Ingestion source meltano: the runs in Meltano's system database."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
 from dqmon.core.options import SourceOptions
+from dqmon.core.table import quote_part
 from dqmon.ingestion.base.json_fields import in_window, mapping, text
 from dqmon.ingestion.base.sql_rows import instant, reading, required
 
@@ -46,6 +47,10 @@ class MeltanoOptions(SourceOptions):
     warehouse: str
     db_schema: str | None = None
     cursor_key: str = "replication_key_value"
+
+    def reads(self) -> tuple[str, ...]:
+        """The runs."""
+        return (f"{quote_part(self.db_schema)}.runs" if self.db_schema else "runs",)
 
 
 class Meltano:

@@ -37,8 +37,8 @@ class Openlineage(Pushed):
     that was cancelled; OTHER only adds to what is known. Events may come twice and in any order. The run's id is the load's;
     times are the events' own, those up to 5 minutes in the future are taken for now and later ones are refused. nominalTime says
     for when it was scheduled, errorMessage why it failed, outputStatistics how many rows each output got, schema its columns, which
-    are compared with those of the load before. Inputs and outputs of known namespaces are kept as lineage and stay: a table that
-    a job no longer reads or writes is not forgotten.
+    are compared with those of the load before. Inputs and outputs of known namespaces are kept as lineage: a table that
+    a job no longer reads or writes is forgotten when no event has named it there for 90 days (`retention: loads`).
 
     A run that sends nothing leaves no trace, so no event is no evidence that nothing ran: give a job that matters a schedule.
     Tried with events of openlineage-python 1.54, against the schemas of specification 2-0-2.

@@ -1,4 +1,4 @@
-"""Ingestion source orchestra: pipeline runs of Orchestra, and which of their tasks failed (INGESTION.md, Orchestra)."""
+"""Ingestion source orchestra: pipeline runs of Orchestra, and which of their tasks failed."""
 
 from __future__ import annotations
 

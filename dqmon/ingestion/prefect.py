@@ -1,4 +1,4 @@
-"""Ingestion source prefect: flow runs, and the deployments that schedule them (INGESTION.md, Prefect)."""
+"""Ingestion source prefect: flow runs, and the deployments that schedule them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ingestion source snowflake: what Snowflake itself loads: COPY, Snowpipe, tasks, dynamic tables, streams (INGESTION.md, Snowflake)."""
+"""Ingestion source snowflake: what Snowflake itself loads: COPY, Snowpipe, tasks, dynamic tables, streams."""
 
 from __future__ import annotations
 
@@ -49,6 +49,10 @@ class SnowflakeOptions(SourceOptions):
     dynamic_tables: bool = True
     account_usage: bool = False
     streams: bool = False
+
+    def reads(self) -> tuple[str, ...]:
+        """Those whose loads are read: Snowflake tells them to who has any right on the table."""
+        return self.tables
 
     @model_validator(mode="after")
     def _consistent(self) -> SnowflakeOptions:

@@ -65,6 +65,9 @@ class SqlOptions(SourceOptions):
     data_through, rows, rows_rejected, schema_version, cursor and error may be. statuses: what the tool's own words for a status
     mean: queued, running, succeeded, partial, failed, cancelled, skipped. pipelines: those that should be there, even before they
     ran.
+
+    What no column tells, no check can ask for: last_success needs finished_at or data_through, run_duration started_at and
+    finished_at, and rows_loaded, rejected_rows, source_schema_change and cursor_stall a column of their own.
     """
 
     warehouse: str
@@ -100,6 +103,8 @@ class Sql:
 
     A row that cannot be read (no id, a count of -1, two rows with the same pipeline, load_id, attempt and table) fails the
     source as a whole, with its place: a load that is left out would look like one that never ran. More than 50,000 rows do so, too.
+
+    Run on DuckDB, SQLite and PostgreSQL.
     """
 
     type: ClassVar[str] = "sql"

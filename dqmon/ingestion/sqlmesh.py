@@ -1,4 +1,4 @@
-"""Ingestion source sqlmesh: how far SQLMesh has loaded each model, from its state tables (INGESTION.md, SQLMesh)."""
+"""Ingestion source sqlmesh: how far SQLMesh has loaded each model, from its state tables."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dqmon.core.check import PipelineRef, Schedule
 from dqmon.core.lineage import Edge, Lineage, of_edges
 from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
 from dqmon.core.options import SourceOptions
-from dqmon.core.table import TableRef, table_ref
+from dqmon.core.table import TableRef, quote_part, table_ref
 from dqmon.ingestion.base.json_fields import in_window, instant, text
 from dqmon.ingestion.base.relation import relation
 from dqmon.ingestion.base.sql_rows import reading, required
-from dqmon.ingestion.base.sqlmesh_state import Environments, Model, Snapshot, SqlmeshState
+from dqmon.ingestion.base.sqlmesh_state import STATE_TABLES, Environments, Model, Snapshot, SqlmeshState
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -52,6 +52,10 @@ class SqlmeshOptions(SourceOptions):
     db_schema: str = "sqlmesh"
     environment: str = "prod"
     tables_in: str | None = None
+
+    def reads(self) -> tuple[str, ...]:
+        """SQLMesh's state."""
+        return tuple(f"{quote_part(self.db_schema)}.{table}" for table in STATE_TABLES)
 
 
 class Sqlmesh:

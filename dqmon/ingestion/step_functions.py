@@ -1,4 +1,4 @@
-"""Ingestion source step_functions: executions of AWS Step Functions (INGESTION.md, AWS)."""
+"""Ingestion source step_functions: executions of AWS Step Functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""dlt's tables in a warehouse, read with bounded statements and decoded without executing anything (INGESTION.md, dlt)."""
+"""dlt's tables in a warehouse, read with bounded statements and decoded without executing anything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dqmon.core.protocols import Session, Warehouse
 
 BLOB_LIMIT = 16 * 1024 * 1024
-"""Bytes of a stored state or schema, encoded and decoded; beyond it (a zip bomb, a broken row) it is left unread."""
+"""Bytes of a stored state or schema, encoded and decoded; a longer one (a zip bomb, a broken row) is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,17 @@ class Catalog:
 
 @contextmanager
 def reading(source: str, dataset: str, warehouse: Warehouse) -> Iterator[DltTables]:
-    """The tables of `dataset`, open for reading. Whatever the warehouse raises inside leaves as SourceError."""
+    """The tables of `dataset`, open for reading. What the warehouse raises inside, and what cannot be decoded, leaves as SourceError."""
     try:
         with warehouse.open() as session:
             yield DltTables(session, dataset, warehouse.timeout_s)
-    except WarehouseError as e:
+    except (WarehouseError, ValueError) as e:
         msg = f"ingestion {source} (dlt in {warehouse.name}:{dataset}) cannot be read: {e}"
         raise SourceError(msg) from e
 
 
 class DltTables:
-    """dlt's own tables, and the load ids of the rows. Raises WarehouseError; TableMissing where dlt never loaded."""
+    """dlt's own tables, and the load ids of the rows. Raises WarehouseError, TableMissing where dlt never loaded, and ValueError."""
 
     def __init__(self, session: Session, dataset: str, timeout_s: float) -> None:
         self._session = session
@@ -80,14 +80,15 @@ class DltTables:
         by_load: dict[str, str] = {}
         if "_dlt_pipeline_state" in self._names:
             for pipeline, blob in self._newest(self._states, self._states.c.pipeline_name, self._states.c.state):
-                by_schema |= dict.fromkeys(_strings(_decoded(blob).get("schema_names")), pipeline)
-            state = self._states.c
-            statement = sa.select(state["_dlt_load_id"], state.pipeline_name).where(state.created_at >= states_since)
+                state = _decoded(blob, f"the state of pipeline {pipeline}")
+                by_schema |= dict.fromkeys(_strings(state.get("schema_names")), pipeline)
+            x = self._states.c
+            statement = sa.select(x["_dlt_load_id"], x.pipeline_name).where(x.created_at >= states_since)
             by_load = {str(id_): str(name) for id_, name in self._fetch(statement)}
         tables: dict[str, str] = {}
         if "_dlt_version" in self._names:
             for schema, text in self._newest(self._versions, self._versions.c.schema_name, self._versions.c.schema):
-                roots = (name for name in _root_tables(_decoded(text)) if name.lower() in self._names)
+                roots = (name for name in _root_tables(_decoded(text, f"schema {schema}")) if name.lower() in self._names)
                 tables |= dict.fromkeys(roots, schema)
         return Catalog(by_schema | {s: by_schema.get(s, s) for s in tables.values()}, by_load, tables)
 
@@ -121,12 +122,12 @@ class DltTables:
     def _is_incomplete(self, id_: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         return ~sa.exists().where(self._loads.c.load_id == id_)
 
-    def _newest(self, table: sa.TableClause, key: Any, text: Any) -> Iterable[tuple[str, str]]:
-        """(key, text) of the newest version of each key; texts beyond the limit are left in the warehouse."""
+    def _newest(self, table: sa.TableClause, key: Any, text: Any) -> Iterable[tuple[str, str | None]]:
+        """(key, text) of the newest version of each key; a text beyond the limit is left in the warehouse and None."""
         newest = sa.select(key.label("key"), sa.func.max(table.c.version).label("version")).group_by(key).subquery()
         joined = table.join(newest, sa.and_(key == newest.c.key, table.c.version == newest.c.version))
-        statement = sa.select(key, text).select_from(joined).where(sa.func.length(text) <= BLOB_LIMIT).order_by(key)
-        return ((str(name), str(found)) for name, found in self._fetch(statement))
+        within = sa.case((sa.func.length(text) <= BLOB_LIMIT, text))
+        return ((str(name), found) for name, found in self._fetch(sa.select(key, within).select_from(joined).order_by(key)))
 
     def _table(self, name: str, *columns: str) -> sa.TableClause:
         types: dict[str, Any] = {name: sa.DateTime(timezone=True) for name in ("inserted_at", "created_at")}
@@ -136,22 +137,24 @@ class DltTables:
         return self._session.fetch(statement, self._timeout_s)
 
 
-def _decoded(blob: str) -> dict[str, Any]:
-    """The JSON object of a state (base64 of zlib of JSON) or schema (JSON); empty when it is neither or too large."""
+def _decoded(blob: str | None, what: str) -> dict[str, Any]:
+    """The JSON object of a state (base64 of zlib of JSON) or schema (JSON). Raises ValueError for anything else and what is too long."""
+    too_long = f"{what} is longer than {BLOB_LIMIT // 1024**2} MB, which dlt does not write; look at its row, or delete it"
+    if blob is None:
+        raise ValueError(too_long)
     raw = blob.encode()
-    if not blob.lstrip().startswith("{"):
-        try:
+    try:
+        if not blob.lstrip().startswith("{"):
             unpacker = zlib.decompressobj()
             raw = unpacker.decompress(base64.b64decode(raw, validate=True), BLOB_LIMIT)
-        except (binascii.Error, zlib.error):
-            return {}
-        if unpacker.unconsumed_tail:
-            return {}
-    try:
+            if unpacker.unconsumed_tail:
+                raise ValueError(too_long)
         found = json.loads(raw)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    except (binascii.Error, zlib.error, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise ValueError(f"{what} is neither JSON nor packed JSON, as dlt writes it: {e}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{what} is no JSON object, as dlt writes it")  # noqa: TRY004 - of what is stored
+    return found
 
 
 def _root_tables(schema: Mapping[str, Any]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ TEXT_LIMIT = 32 * 1024**2
 """Characters of an environment; one of ten thousand models has eight million."""
 NODE_LIMIT = 1024**2
 """Characters of a snapshot, which holds the model's code; the schedule of a longer one is not read."""
+STATE_TABLES = ("_environments", "_intervals", "_snapshots", "_versions")
 _AT_ONCE = 50
 
 Fingerprint: TypeAlias = tuple[str | None, ...]

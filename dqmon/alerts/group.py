@@ -102,9 +102,10 @@ def decide(group: Group, view: GroupView, route: Route, now: datetime) -> Decisi
     The first message comes after group_wait, and never when all has resolved by then. After it changes and the end wait
     for the next step of group_interval, and the group repeats itself after repeat_interval if nothing changed and nobody
     acknowledged; a repeat of nothing but alerts that flap is kept and not sent. A rise of severity and an acknowledgement are
-    said at once. A rise to a paging severity on a paging channel triggers a new key, then resolves the old one. A resolved group
-    says nothing any more, and a step of an escalation (`Route.unless_acknowledged`) not before somebody could have acknowledged.
-    Outside of the route's timetable nothing is said: it waits for the next time that there is.
+    said at once. A rise to a paging severity on a paging channel, and what joins a page that was acknowledged without being so
+    itself, triggers a new key, then resolves the old one. A resolved group says nothing any more, and a step of an escalation
+    (`Route.unless_acknowledged`) not before somebody could have acknowledged. Outside of the route's timetable nothing is said: it
+    waits for the next time that there is.
     """
     if group.resolved_at is not None:
         return Decision((), "resolved before", group)
@@ -114,6 +115,8 @@ def decide(group: Group, view: GroupView, route: Route, now: datetime) -> Decisi
         return _first(group, view, route, now)
     if view.members and group.told_severity is not None and view.severity.rank > group.told_severity.rank:
         return _rise(group, view, route, now)
+    if view.members and group.told_acknowledged and not view.is_acknowledged and _wakes(view) and changes(group, view):
+        return _page_anew(group, view, route, now, "more than what was acknowledged: a new key")
     if view.members and view.is_acknowledged and not group.told_acknowledged:
         return Decision(_say(DeliveryKind.ACKNOWLEDGE, group), "acknowledged", replace(group, told_acknowledged=True))
     if group.due_at is not None and group.due_at <= now:
@@ -173,15 +176,23 @@ def _besides(group: Group, view: GroupView, route: Route) -> tuple[str, ...]:
 
 def _rise(group: Group, view: GroupView, route: Route, now: datetime) -> Decision:
     said = changes(group, view)
-    if not (view.pages and view.severity in PAGING_SEVERITIES):
+    if not _wakes(view):
         is_newly_acknowledged = view.is_acknowledged and not group.told_acknowledged
         then = _say(DeliveryKind.ACKNOWLEDGE, group) if is_newly_acknowledged else ()
         return Decision(_say(DeliveryKind.UPDATE, group) + then, "severity rose", _told(group, view, route, now), said)
+    return _page_anew(group, view, route, now, "severity rose to one that pages: a new key")
+
+
+def _page_anew(group: Group, view: GroupView, route: Route, now: datetime, reason: str) -> Decision:
+    """An acknowledged key ignores triggers (PagerDuty, Events API v2, 02-Trigger-Events): only a new one pages."""
     number = group.escalation + 1
     risen = replace(group, escalation=number, dedup_key=dedup_key(view.instance, group.channel, group.id, number))
     says = (*_say(DeliveryKind.TRIGGER, risen), *_say(DeliveryKind.RESOLVE, group))
-    # An acknowledged key ignores triggers (PagerDuty, Events API v2, 02-Trigger-Events): only a new one pages.
-    return Decision(says, "severity rose to one that pages: a new key", _told(risen, view, route, now), said)
+    return Decision(says, reason, _told(risen, view, route, now), changes(group, view))
+
+
+def _wakes(view: GroupView) -> bool:
+    return view.pages and view.severity in PAGING_SEVERITIES
 
 
 def _regular(group: Group, view: GroupView, route: Route, now: datetime) -> Decision:

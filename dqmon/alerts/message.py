@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -13,7 +13,7 @@ from dqmon.core.alert import AlertKind
 from dqmon.core.message import AlertFacts, BlastRadius, DeliveryKind, Message, Reading
 from dqmon.core.result import OUTAGE, ResultRecord
 from dqmon.core.result_json import result_json
-from dqmon.core.verdict import Severity, Verdict
+from dqmon.core.verdict import Severity, Unit, Verdict
 
 if TYPE_CHECKING:
     from dqmon.core.alert import Alert, Member, MemberKey
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LISTED_ALERTS = 10
 """Alerts that a message lists; the rest is counted (R16)."""
 LISTED_MEMBERS = 20
+GLANCE = 60
+"""Characters of a title that a phone shows while it is locked (USERS.md, journey B)."""
 SERIES_POINTS = 30
 """Past values, of which a line of text shows the last 14 (R19) and a chart all (USERS.md, incident page)."""
 SQL_LIMIT = 1_500
@@ -75,7 +77,7 @@ def facts(alert: Alert, results: Sequence[ResultRecord], background: Background)
         sql=cut(main.reproduce or "", SQL_LIMIT) or None,
         last_good=_last_good(background.last_good),
         series=background.series[-SERIES_POINTS:],
-        members=tuple(_member(key, alert.members[key]) for key in sorted(alert.members))[-LISTED_MEMBERS:],
+        members=tuple(_member(key, alert.members[key]) for key in sorted(alert.members) if member_text(key))[-LISTED_MEMBERS:],
         members_left=background.left,
         run_id=main.run_id,
         resolved_at=None if alert.is_open else alert.resolved_at,
@@ -131,7 +133,6 @@ def compose(
     """
     root = (incident.root.check_id, incident.root.kind.value)
     ordered = sorted(alerts, key=lambda a: ((a.check_id, a.kind) != root, -a.severity.rank, -len(a.members), a.since, a.check_id, a.kind))
-    is_end = kind is DeliveryKind.RESOLVE
     severity = max((alert.severity for alert in ordered), key=lambda severity: severity.rank, default=incident.severity)
     runbook = next((alert.runbook for alert in ordered[:1]), None)
     return Message(
@@ -148,12 +149,18 @@ def compose(
         changes=changes,
         more=max(0, len(ordered) - LISTED_ALERTS),
         acknowledged_by=incident.acknowledged_by,
-        resolved_after_s=(now - group.opened_at).total_seconds() if is_end else None,
+        resolved_after_s=_lasted_s(group, ordered, now) if kind is DeliveryKind.RESOLVE else None,
         links={"runbook": runbook} if runbook else {},
         affected=radius.listed,
         affected_more=radius.more,
         left=tuple(left[:LISTED_ALERTS]),
     )
+
+
+def _lasted_s(group: Group, alerts: Iterable[AlertFacts], now: datetime) -> float:
+    """Until the last of the alerts was over: the end may be told later. An alert that was closed by hand is over now."""
+    end = max((alert.resolved_at or now for alert in alerts), default=now)
+    return max(0.0, (end - group.opened_at).total_seconds())
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -166,8 +173,12 @@ def _weight(result: ResultRecord, kind: AlertKind) -> int:
 
 
 def _headline(result: ResultRecord) -> str:
-    """`main.flights completeness dep_time: 57.5 % missing, at most 20 % expected`."""
-    what = " ".join((result.subject, result.type, ", ".join(result.columns) or result.name or "")).strip()
+    """`main.flights completeness dep_time: 57.5 % missing, at most 20 % expected`.
+
+    Behind long names what was seen comes first, unless it is a list: GLANCE characters then show it all the same.
+    """
+    columns = ", ".join(result.columns)
+    what = " ".join(text for text in (result.subject, result.type, columns, result.name) if text)
     if result.type == OUTAGE:
         said = "cannot be reached: " if result.verdict is Verdict.ERROR else ""
         return cut(f"warehouse {result.warehouse}: {said}{result.reason}", TEXT_LIMIT)
@@ -176,7 +187,10 @@ def _headline(result: ResultRecord) -> str:
     seen = observed_text(result, is_short=True)
     if not seen or not result.expected_text:
         return cut(f"{what}: {seen or result.reason}", TEXT_LIMIT)
-    return cut(f"{what}: {_against(seen, result.expected_text)}", TEXT_LIMIT)
+    expected = result.expected_text.removeprefix(f"{columns} " if result.unit == Unit.SECONDS else "")
+    if len(what) + len(seen) + 2 > GLANCE and not isinstance(result.observed_value, list):
+        return cut(f"{seen}: {what}, {_expected(seen, expected)}", TEXT_LIMIT)
+    return cut(f"{what}: {_against(seen, expected)}", TEXT_LIMIT)
 
 
 def _title(kind: DeliveryKind, severity: Severity, headlines: Sequence[str]) -> str:
@@ -199,6 +213,11 @@ def _member(key: MemberKey, member: Member) -> str:
 
 
 def _against(seen: str, expected: str) -> str:
-    """`57.5 % missing, at most 20 % expected`: what both say ("missing") is said once."""
-    word = seen.rpartition(" ")[2]
-    return f"{seen}, {expected.removesuffix(f' {word}')} expected"
+    """`57.5 % missing, at most 20 % expected`."""
+    return f"{seen}, {_expected(seen, expected)}"
+
+
+def _expected(seen: str, expected: str) -> str:
+    """`at most 20 % expected` beside `57.5 % missing`: what both say ("missing") is said once; `none expected` beside `3 rows`."""
+    rest = expected.removesuffix(f" {seen.rpartition(' ')[2]}")
+    return f"{'none' if rest == 'no' else rest} expected"

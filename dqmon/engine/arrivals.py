@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dqmon.core.check import DatasetCheck, PipelineRef
+from dqmon.core.check import PipelineRef
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.history import Change
 from dqmon.core.load_record import LoadRecord
 from dqmon.core.measurement import MetricRequest, Segment
@@ -77,7 +78,7 @@ def gather_arrivals(
     from dqmon.store.changes import changes
     from dqmon.store.feedback import alerted
     from dqmon.store.loads import newest
-    from dqmon.store.measurements import history_key
+    from dqmon.store.series import history_key
 
     mine = [task for task in tasks if task.check.id in wanted]
     since = min(task.scheduled_at for task in mine) - _SINCE

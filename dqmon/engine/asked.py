@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dqmon.core.calendar import partitions
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.measurement import Measurement, MetricRequest, Partition
 from dqmon.engine.known import Known
 from dqmon.sql.metrics import RowCount

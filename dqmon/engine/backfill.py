@@ -19,10 +19,10 @@ from dqmon.engine.past_partitions import BEFORE_FIRST_ROW, Past, as_if_alone, co
 from dqmon.engine.planning import facts_of, look_up
 from dqmon.engine.sent import statements
 from dqmon.errors import WarehouseError
-from dqmon.sql.text import literal_sql
+from dqmon.sql.literal_sql import literal_sql
 from dqmon.store import measurements, recall, runs
 from dqmon.store import statements as costs
-from dqmon.store.measurements import series
+from dqmon.store.series import series
 
 if TYPE_CHECKING:
     from dqmon.core.check import Check

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from difflib import get_close_matches
 from statistics import pstdev
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from dqmon.alerts.transition import transition
 from dqmon.core.alert import Alert, AlertEvent, AlertKey, AlertKind, AlertPolicy, EventKind, Outcome
-from dqmon.core.check import Check, DatasetCheck, SourceLine
+from dqmon.core.check import Check, SourceLine
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.history import History, Point
 from dqmon.core.judgement import Evidence, Judgement
 from dqmon.core.registry import Registry
@@ -21,10 +21,12 @@ from dqmon.core.table import TableRef
 from dqmon.core.verdict import Verdict
 from dqmon.engine.asked import Task, requests, windows
 from dqmon.engine.knowledge import HISTORY
+from dqmon.engine.select import no_check
 from dqmon.errors import UsageError
 from dqmon.store.feedback import alerted
-from dqmon.store.measurements import POINTS, HistoryKey, history, series
+from dqmon.store.measurements import POINTS, history
 from dqmon.store.recall import segments
+from dqmon.store.series import HistoryKey, series
 
 if TYPE_CHECKING:
     from dqmon.core.metric import Metric
@@ -212,8 +214,7 @@ def _with_baseline(environment: Environment, check_id: str) -> tuple[Check, Data
     """The check, its type, and the metric of its baseline. Raises UsageError."""
     check = environment.checks.get(check_id)
     if check is None:
-        near = get_close_matches(check_id, environment.checks, 1, 0.5)
-        raise UsageError(f"there is no check {check_id!r}" + (f"; did you mean {near[0]!r}?" if near else "; `dqmon plan` names them"))
+        raise UsageError(no_check(check_id, environment.checks))
     metric = check.rule.history_metric(check) if isinstance(check.rule, DatasetCheck) else None
     if metric is None:
         raise UsageError(f"{check_id} has nothing to replay: {check.type} does not compare with measured values of the past")

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.cost import Budget, Cost, together
 from dqmon.core.measurement import MetricRequest, Scan
 from dqmon.core.metric import MetricKind

@@ -15,7 +15,6 @@ from dqmon.store import feedback, incidents, schemas
 
 if TYPE_CHECKING:
     from dqmon.engine.environment import Environment
-    from dqmon.store.schemas import Snapshot
 
 
 def acknowledge_incident(environment: Environment, incident_id: str, by: str) -> None:
@@ -61,16 +60,6 @@ def accept_schema(environment: Environment, table: TableRef, by: str) -> tuple[C
         schemas.record(connection, {table: columns}, environment.clock())
         schemas.accept(connection, table, environment.clock(), by)
     return columns
-
-
-def accepted_schema(environment: Environment, table: TableRef) -> Snapshot:
-    """The accepted columns of a table, by whom and when. UsageError when none are."""
-    with environment.database.read() as connection:
-        found = schemas.accepted_snapshot(connection, table)
-    if found is None:
-        name = table.dataset
-        raise UsageError(f"{name} has no accepted schema; run its schema_drift check, or type: dqmon schema accept {name}")
-    return found
 
 
 def _known(environment: Environment, id_: str) -> Incident:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from dqmon.checks.base.load_runs import ended, ended_at, error_text, last_attempts
 from dqmon.checks.base.usual_limits import durations, usual_seconds
-from dqmon.core.check import DatasetCheck, PipelineRef, Schedule
+from dqmon.core.check import PipelineRef, Schedule
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.cron import last_fire
 from dqmon.core.duration import format_duration
 from dqmon.core.judgement import LoadEvidence

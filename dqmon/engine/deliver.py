@@ -14,7 +14,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from dqmon.errors import NotifyError, OutcomeUnknown, Permanent, Transient
-from dqmon.store import deliveries, outages
+from dqmon.store import deliveries, outages, sending
 from dqmon.telemetry import Log
 
 if TYPE_CHECKING:
@@ -85,10 +85,10 @@ def deliver_once(
         if ending is Ending.RETRIED:
             del waiting[delivery.channel]
     with database.read() as connection:
-        has_unserved = deliveries.has_unserved(connection, clock() - UNSERVED_AFTER)
+        has_unserved = sending.has_unserved(connection, clock() - UNSERVED_AFTER)
     if has_unserved:
         with database.write() as connection:
-            endings[Ending.DEAD] += deliveries.bury_unserved(connection, clock() - UNSERVED_AFTER)
+            endings[Ending.DEAD] += sending.bury_unserved(connection, clock() - UNSERVED_AFTER)
     return endings
 
 
@@ -113,11 +113,11 @@ def _claim(sender: Sender, waiting: Mapping[str, Channel]) -> Delivery | None:
     if not waiting:
         return None
     with sender.database.read() as connection:
-        if not deliveries.is_due(connection, now, waiting):
+        if not sending.is_due(connection, now, waiting):
             return None
     token = f"{sender.instance}:{uuid.uuid4().hex}"
     with sender.database.write() as connection:
-        return deliveries.claim(connection, now, lease_s(sender.channels), token, waiting)
+        return sending.claim(connection, now, lease_s(sender.channels), token, waiting)
 
 
 def _attempt(sender: Sender, delivery: Delivery) -> Ending:
@@ -127,7 +127,7 @@ def _attempt(sender: Sender, delivery: Delivery) -> Ending:
         delivery = replace(delivery, payload=payload, text=channel.text(payload))
         if channel.options.dry_run:
             with sender.database.write() as connection:
-                is_ours = deliveries.mark_not_sent(connection, delivery, deliveries.DRY_RUN)
+                is_ours = sending.mark_not_sent(connection, delivery, deliveries.DRY_RUN)
             return Ending.NOT_SENT if is_ours else Ending.LOST
         if sender.pace is not None:
             sender.pace.spend(delivery.channel, channel, sender.clock())
@@ -145,11 +145,11 @@ def _attempt(sender: Sender, delivery: Delivery) -> Ending:
 
 def _sent(sender: Sender, delivery: Delivery, receipt: Receipt) -> Ending:
     with sender.database.write() as connection:
-        if deliveries.mark_sent(connection, delivery, receipt, sender.clock()):
+        if sending.mark_sent(connection, delivery, receipt, sender.clock()):
             outages.end(connection, delivery.channel)
             log.info("delivery sent", channel=delivery.channel, delivery=delivery.id, kind=delivery.kind, part=delivery.part)
             return Ending.SENT
-        again = deliveries.resolve_again(connection, delivery)
+        again = sending.resolve_again(connection, delivery)
     log.warning("sent after the lease was lost", channel=delivery.channel, delivery=delivery.id, resolves_again=again)
     return Ending.LOST
 
@@ -163,12 +163,12 @@ def _failed(sender: Sender, delivery: Delivery, error: NotifyError) -> Ending:
         if isinstance(error, Permanent) or is_too_old:
             ending = Ending.DEAD
             reason = f"given up after 24 h: {reason}" if is_too_old else reason
-            is_ours = deliveries.give_up(connection, delivery, reason)
+            is_ours = sending.give_up(connection, delivery, reason)
         else:
             ending = Ending.RETRIED
             wanted = error.retry_after_s if isinstance(error, Transient) else None
             wait_s = backoff_s(delivery.attempt, sender.jitter()) if wanted is None else min(wanted, RETRY_AFTER_LIMIT_S)
-            is_ours = deliveries.retry(connection, delivery, now + timedelta(seconds=wait_s), reason)
+            is_ours = sending.retry(connection, delivery, now + timedelta(seconds=wait_s), reason)
         if is_ours:
             outages.begin(connection, delivery.channel, now, reason)
     log.warning("delivery failed", channel=delivery.channel, delivery=delivery.id, attempt=delivery.attempt, reason=reason, ending=ending)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dqmon.alerts.storm import STORM_ABOVE
 from dqmon.engine.breaker import Breakers, Gate
 from dqmon.engine.outage import Platform
+from dqmon.engine.polls import Polls
 from dqmon.engine.ways import WAYS
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Environment:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     breakers: Breakers = field(default_factory=Breakers)
     source_gate: Gate = field(default_factory=Gate)
+    polls: Polls = field(default_factory=Polls)
     platform: Platform = field(default_factory=Platform)
     quiet: tuple[Quiet, ...] = ()
     escalation: tuple[Route, ...] = ()

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from dqmon.checks.base.counted import Limits
 from dqmon.checks.base.row_bounds import RowBounds
 from dqmon.checks.base.words import holds
+from dqmon.core.duration import format_duration
 from dqmon.core.judgement import Expected, Observed
 from dqmon.core.result import CheckResult, record
+from dqmon.core.threshold import Threshold
 from dqmon.core.verdict import Unit, Verdict, least
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from dqmon.core.check import Check
     from dqmon.core.result import ResultRecord
-    from dqmon.core.threshold import Threshold
 
 ROWS = 1_000
 """Of so many rows some are bad, unless the threshold needs more."""
@@ -32,7 +33,7 @@ def example_failure(check: Check, last_good: ResultRecord | None, reason: str, a
     The value breaks the check's threshold, or the limits that `last_good` kept. Where neither says what is expected (the first
     run of a learning check), nothing is observed and the reason speaks alone.
     """
-    bounds = check.rule.row_limits(check) if isinstance(check.rule, RowBounds) else Limits(check.warn_if, check.fail_if)
+    bounds = _limits(check)
     threshold = bounds.fail or bounds.warn
     verdict = Verdict.WARN if bounds.warn and not bounds.fail else Verdict.FAIL
     severity = check.severity if verdict is Verdict.FAIL else least(check.severity, check.warn_severity)
@@ -42,6 +43,16 @@ def example_failure(check: Check, last_good: ResultRecord | None, reason: str, a
     if threshold is None and last_good is not None:
         made = replace(made, expected_text=last_good.expected_text, observed_value=_outside(last_good), unit=last_good.unit)
     return made
+
+
+def _limits(check: Check) -> Limits:
+    """The thresholds, in seconds where a type has `warn_after` and `fail_after`."""
+    if isinstance(check.rule, RowBounds):
+        return check.rule.row_limits(check)
+    if check.rule.unit is not Unit.SECONDS:
+        return Limits(check.warn_if, check.fail_if)
+    after = (getattr(check.rule, name, None) for name in ("warn_after", "fail_after"))
+    return Limits(*(None if seconds is None else Threshold(">", Decimal(seconds)) for seconds in after))
 
 
 def _result(check: Check, observed: Observed | None, expected: Expected, reason: str, at: datetime) -> CheckResult:
@@ -64,8 +75,8 @@ def _result(check: Check, observed: Observed | None, expected: Expected, reason:
 
 
 def _is_share(check: Check) -> bool:
-    """True for the types that count the bad ones of the rows."""
-    return check.rule.allows_percent and check.rule.unit is Unit.ROWS
+    """True for the types that judge which share of the rows, or of a total, is bad."""
+    return check.rule.allows_percent
 
 
 def _broken(check: Check, threshold: Threshold) -> Observed:
@@ -99,6 +110,8 @@ def bad_value(threshold: Threshold) -> Decimal:
 
 
 def _expected(check: Check, threshold: Threshold) -> Expected:
+    if check.rule.unit is Unit.SECONDS:
+        return Expected(text=f"at most {format_duration(float(threshold.low))}")
     adjective = _ADJECTIVES.get(check.rule.dimension.value, "invalid")
     if not _is_share(check):
         return Expected(text=holds(threshold, "rows" if check.rule.unit is Unit.ROWS else ""))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from dqmon.alerts.wording import count
 from dqmon.core.alert import Alert, AlertKey, AlertKind
 from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.duration import format_duration
@@ -15,6 +15,7 @@ from dqmon.core.feedback import Said
 from dqmon.core.incident import Group, Incident, IncidentState
 from dqmon.core.message import DeliveryKind, Message
 from dqmon.core.result import ResultRecord
+from dqmon.engine.select import no_check
 from dqmon.errors import UsageError
 from dqmon.store import alerts, deliveries, feedback, groups, incidents, results
 
@@ -108,16 +109,17 @@ def delivery_words(delivery: Delivery) -> str:
         case DeliveryState.DEAD:
             return f"{what} given up: {delivery.reason}"
         case DeliveryState.QUEUED:
-            tries = f" after {delivery.attempt} tries: {delivery.reason}" if delivery.attempt else ""
+            tries = f" after {count(delivery.attempt, 'attempt')}: {delivery.reason}" if delivery.attempt else ""
             return f"{what} queued{tries}"
 
 
 def messages(told: Story) -> tuple[Delivery, ...]:
-    """The deliveries that opened and closed something, for those who want to read them.
+    """The deliveries that opened and closed something, for those who want to read them; one of several that say the same.
 
     Repeats and updates are left out, and what was never rendered.
     """
-    return tuple(d for d in told.deliveries if d.kind in (DeliveryKind.TRIGGER, DeliveryKind.RESOLVE) and d.text)
+    found = (d for d in told.deliveries if d.kind in (DeliveryKind.TRIGGER, DeliveryKind.RESOLVE) and d.text)
+    return tuple({(d.channel, d.kind, d.text): d for d in found}.values())
 
 
 def newest_radius(told: Story) -> Message | None:
@@ -139,8 +141,7 @@ def _nothing(connection: Connection, check_id: str, at: datetime | None, known: 
         return f"{check_id} has no result up to {at:%Y-%m-%dT%H:%MZ}; leave --at out to see the newest"
     if check_id in known:
         return f"{check_id} has not run yet; type: dqmon check {check_id}"
-    near = get_close_matches(check_id, known, 1, 0.5)
-    return f"there is no check {check_id!r}" + (f"; did you mean {near[0]!r}?" if near else "; `dqmon plan` names them")
+    return no_check(check_id, known)
 
 
 def _story_of(connection: Connection, check_id: str, slot: datetime) -> Story | None:

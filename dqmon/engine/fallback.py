@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dqmon.alerts.group import PAGING_SEVERITIES, dedup_key
+from dqmon.alerts.timetable import opens_at
 from dqmon.core.duration import format_duration
 from dqmon.core.incident import Group
 from dqmon.core.message import DeliveryKind
@@ -17,12 +18,8 @@ from dqmon.store.outages import AFTER
 from dqmon.telemetry import Log
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from sqlalchemy import Connection
-
     from dqmon.core.delivery import Delivery
-    from dqmon.engine.environment import Environment
+    from dqmon.engine.shown import Telling
     from dqmon.store.outages import Outage, Untaken
 
 log = Log("dqmon.fallback")
@@ -56,10 +53,11 @@ class Relay:
     an outage. What the channel did not take stays in its queue, and goes out when it takes things again.
     """
 
-    def __init__(self, environment: Environment, connection: Connection, now: datetime) -> None:
-        self._environment = environment
-        self._connection = connection
-        self._now = now
+    def __init__(self, telling: Telling) -> None:
+        self._environment = telling.environment
+        self._connection = telling.connection
+        self._route_of = telling.route_of
+        self._now = telling.now
 
     def take(self) -> Iterator[Spoken]:
         """The groups that are to speak, not saved; that each stands in for something is."""
@@ -120,12 +118,18 @@ class Relay:
         return group
 
     def _is_told(self, group: Group, to: str) -> bool:
-        """True when a route of its own leads to the fallback, which then stands in for it, too."""
+        """True when a route of its own tells the fallback, which then stands in for it, too."""
         native = (other for other in self._open.values() if other.channel == to and set(group.alert_keys) <= set(other.alert_keys))
-        found = next(native, None)
+        found = next(filter(self._speaks, native), None)
         if found is not None:
             outages.stand_in(self._connection, (group.id,), found.id)
         return found is not None
+
+    def _speaks(self, group: Group) -> bool:
+        """True for one that has spoken, or is about to: an escalation's step or a timetable may be hours away."""
+        if group.last_told_at is not None or group.due_at is None:
+            return group.last_told_at is not None
+        return max(group.due_at, opens_at(self._route_of(group).speaks, group.due_at, self._now)) <= self._now + AFTER
 
     def _nobody(self, channel: str, outage: Outage | None, found: Iterable[tuple[Group, Untaken]]) -> None:
         """Says so in the log, once of each."""

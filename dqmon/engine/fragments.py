@@ -14,7 +14,7 @@ from dqmon.core.version import version
 from dqmon.engine.reuse import is_reusable
 from dqmon.errors import TooManySegments
 from dqmon.store.fragments import FragmentState
-from dqmon.store.measurements import series
+from dqmon.store.series import series
 
 if TYPE_CHECKING:
     from dqmon.core.fragment import Fragment

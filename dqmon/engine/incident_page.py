@@ -16,7 +16,7 @@ from dqmon.core.runbook import is_path
 from dqmon.engine.explain import story
 from dqmon.engine.facts import alert_facts, blast_radius
 from dqmon.engine.nearby import nearby
-from dqmon.engine.runbooks import guides
+from dqmon.engine.runbooks import guided_facts, guides
 from dqmon.store import alerts, feedback, incidents, silences
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def incident_page(environment: Environment, incident_id: str, now: datetime) -> 
             return None
         told = story(connection, incident_id)
         snoozes = silences.of_incident(connection, incident_id)
-        shown = _facts(connection, told)
+        shown = _facts(environment, connection, told)
         return IncidentPage(
             incident=told.incident,
             alerts=shown,
@@ -106,7 +106,7 @@ def incident_page(environment: Environment, incident_id: str, now: datetime) -> 
         )
 
 
-def _facts(connection: Connection, told: Story) -> tuple[AlertFacts, ...]:
+def _facts(environment: Environment, connection: Connection, told: Story) -> tuple[AlertFacts, ...]:
     """Of an open incident the alerts as they are now. A check may fail again in another incident, so a resolved one is as it was told."""
     incident = told.incident
     if incident.state is IncidentState.RESOLVED:
@@ -114,7 +114,8 @@ def _facts(connection: Connection, told: Story) -> tuple[AlertFacts, ...]:
         if last := next((shown for shown in said if shown), None):
             return last
     keys = [member.key for member in incident.open_members] or list(incident.members)
-    return alert_facts(connection, list(alerts.get(connection, keys).values()), incident.root)[:LISTED]
+    found = alert_facts(connection, list(alerts.get(connection, keys).values()), incident.root)[:LISTED]
+    return tuple(guided_facts(alert, environment.checks) for alert in found)
 
 
 def _radius(environment: Environment, connection: Connection, incident: Incident) -> BlastRadius:
@@ -153,10 +154,11 @@ def _timeline(told: Story, snoozes: Iterable[Silence]) -> Iterator[Moment]:
 
 
 def _messages(deliveries: Iterable[Delivery]) -> Iterator[Moment]:
-    """What became of each message; of many with one fate in a row the first, and how many they are."""
+    """What became of each message; of many with one fate in a row the first, and how many they are. Parts of one count once."""
     for (channel, fate), found in groupby(deliveries, key=lambda one: (one.channel, _fate(one))):
         first, *others = found
-        again = f" ({len(others) + 1} times)" if others else ""
+        times = 1 + sum(one.part == first.part for one in others)
+        again = f" ({times} times)" if times > 1 else ""
         yield Moment(first.sent_at or first.created_at, f"{channel}: {fate}{again}")
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from dqmon.core.check import Check, DatasetCheck, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck, PipelineCheck
 from dqmon.core.history import History
 from dqmon.core.judgement import Evidence, Expected, Judgement, LoadEvidence, Observed
 from dqmon.core.load_record import LoadRecord
@@ -28,6 +29,9 @@ log = Log(__name__)
 
 HistoryOf: TypeAlias = tuple[str, MetricRequest, Segment]
 """Whose past: a check id, the request whose metric has a baseline, and the segment."""
+
+
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,25 +148,28 @@ class _Judging:
         """The type's own judgement of one segment; None for the rows without a partition key when there are none."""
         check, rule, segment = self.task.check, self.task.check.rule, measured[0].segment
         assert isinstance(rule, DatasetCheck)  # noqa: S101 - for the type checker
-        past = (self.knowledge.history.get((check.id, m.request, segment)) for m in measured)
-        changes = (self.knowledge.arrivals.changes.get((check.id, m.request, segment)) for m in measured)
         evidence = Evidence(
             {m.request.metric: m.value for m in measured},
             self.task.scheduled_at,
             max(m.measured_at for m in (*measured, *others)),
             partition,
             segment,
-            next((history for history in past if history is not None), History()),
+            self._first(self.knowledge.history, measured) or History(),
             self.knowledge.schemas.get(check.table) if check.table else None,
             {m.request: m.value for m in others},
             self._loads,
-            next((found for found in changes if found is not None), ()),
+            self._first(self.knowledge.arrivals.changes, measured) or (),
             self._incidents,
         )
         judgement = of_sample(self._with_keyless(rule.judge(check, evidence), segment), measured)
         if not judgement.is_no_data:
             return judgement
         return None if partition is not None and partition.start is None else without_data(check, judgement)
+
+    def _first(self, known: Mapping[HistoryOf, _Kept], measured: Iterable[Measurement]) -> _Kept | None:
+        """What is known of the first measured series of which anything is."""
+        keys = ((self.task.check.id, m.request, m.segment) for m in measured) if known else ()
+        return next((known[key] for key in keys if key in known), None)
 
     def _with_keyless(self, judgement: Judgement, segment: Segment) -> Judgement:
         """The judgement, its reason naming the rows that no partition holds, if there are any."""

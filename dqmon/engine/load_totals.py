@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
+from dqmon.checks.base.load_runs import ended_at
 from dqmon.core.load_record import LoadRecord, LoadStatus
 from dqmon.core.past_rows import PastRows, counted_back
 
@@ -45,7 +46,7 @@ def brought(records: Iterable[LoadRecord], table: TableRef, *, is_only_table: bo
     """
     last: dict[tuple[str, str, str], LoadRecord] = {}
     for record in sorted(records, key=lambda record: record.attempt):
-        is_meant = is_only_table if record.table is None else is_of(record.table, table)
+        is_meant = is_only_table if record.table is None else table.is_called(record.table)
         if record.status is LoadStatus.SUCCEEDED and record.kind != "schema" and is_meant:
             key = (record.source, record.pipeline, record.load_id)
             if record.table is not None or key not in last or last[key].table is None:
@@ -53,9 +54,9 @@ def brought(records: Iterable[LoadRecord], table: TableRef, *, is_only_table: bo
     by = ", ".join(sorted({f"{record.source}/{record.pipeline}" for record in last.values()}))
     if not last:
         return "no load of a pipeline that loads it is kept"
-    unknown = [_ended(record) for record in last.values() if record.rows is None or record.kind in _WHOLE]
+    unknown = [ended_at(record) for record in last.values() if record.rows is None or record.kind in _WHOLE]
     since = max(unknown, default=None)
-    loads = sorted((_ended(record), record.rows or 0) for record in last.values() if since is None or _ended(record) > since)
+    loads = sorted((ended_at(record), record.rows or 0) for record in last.values() if since is None or ended_at(record) > since)
     if not loads:
         return f"{by} does not say how many rows it loads, or replaces all of them"
     return Brought(tuple(loads), since, f"{len(loads)} kept loads of {by}")
@@ -83,13 +84,3 @@ def totals(found: Brought, measured: Sequence[tuple[datetime, int]]) -> PastRows
     if found.since is not None:
         known.append((found.since, left))
     return counted_back(known, found.because, is_exact=False)
-
-
-def is_of(named: str, table: TableRef) -> bool:
-    """True when a tool's name of a table means this one: alone, with its schema, or in full."""
-    parts = [part for part in (table.catalog, table.schema, table.name) if part is not None]
-    return named.lower() in {".".join(parts[start:]).lower() for start in range(len(parts))}
-
-
-def _ended(record: LoadRecord) -> datetime:
-    return record.finished_at or record.data_through or record.started_at or record.observed_at

@@ -23,7 +23,7 @@ from dqmon.engine.measured import Measured
 from dqmon.engine.planning import Outlook, compile_with, failure_of, look_up, scans
 from dqmon.engine.rounds import Rounds
 from dqmon.engine.sent import Behind, Sent, behind
-from dqmon.sql.text import literal_sql
+from dqmon.sql.literal_sql import literal_sql
 from dqmon.telemetry import Log
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dqmon.core.check import DatasetCheck
+from dqmon.core.check_type import DatasetCheck
 from dqmon.engine.asked import Task, keyless, requests, windows
 from dqmon.engine.knowledge import HISTORY
 from dqmon.engine.past import Word
@@ -16,7 +16,7 @@ from dqmon.engine.recorded import why_not
 from dqmon.store import remembered
 from dqmon.store.alerts import firing_spans
 from dqmon.store.feedback import words
-from dqmon.store.measurements import series
+from dqmon.store.series import series
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

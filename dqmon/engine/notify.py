@@ -20,7 +20,7 @@ from dqmon.alerts.route import attributes_of, routes_for
 from dqmon.alerts.silence import Hush, decide_quietly, hush, never_told
 from dqmon.alerts.storm import is_storm, took_over
 from dqmon.core.alert import AlertEvent, AlertKey, EventKind
-from dqmon.core.incident import Group, Incident, IncidentState
+from dqmon.core.incident import Group, Incident
 from dqmon.core.route import Route
 from dqmon.engine.compose import Composer
 from dqmon.engine.facts import alert_facts
@@ -102,7 +102,7 @@ class _Step:
         for group in speaking:
             opened[group.id] = self.speak(group, is_touched=group.id in touched)
         self._begin_steps(opened.values())
-        for spoken in Relay(self.environment, self.connection, self.now).take():
+        for spoken in Relay(self.telling).take():
             self.speak(spoken.group, is_touched=True, form=spoken.form)
 
     def speak(self, group: Group, *, is_touched: bool, form: Callable[[Delivery], Delivery] = lambda said: said) -> Group:
@@ -118,12 +118,12 @@ class _Step:
         channel = self.environment.channels.get(group.channel)
         view = view_of(
             (found[key] for key in shown.open_keys if key in found and key not in quiet.mutes),
-            is_acknowledged=bool(shown.incidents) and all(i.state is IncidentState.ACKNOWLEDGED for i in shown.incidents),
+            is_acknowledged=shown.is_acknowledged(quiet.hidden),
             pages=channel is not None and channel.pages,
             instance=self.environment.instance,
         )
         if self.is_at_once and is_touched and not route.unless_acknowledged:
-            group = replace(group, due_at=self.now)
+            group = replace(group, due_at=min(self.now, group.due_at or self.now))
         decision = decide_quietly(on_time(group, route), view, quiet, route, self.now)
         groups.save(self.connection, (decision.group,))
         if shown.incidents:

@@ -117,7 +117,8 @@ def _outcome(alert: Alert, record: ResultRecord) -> Outcome:
 def _record(environment: Environment, contact: Contact, run_id: str) -> ResultRecord:
     name, platform = contact.warehouse, environment.platform
     checks = sum(check.warehouse == name for check in environment.checks.values())
-    blind = f"{contact.failure}; until it answers, none of its {checks:,} checks can be measured, which says nothing of the data"
+    what = f"none of its {checks:,} checks can be measured" if checks else "no ingestion source can read it"
+    blind = f"{contact.failure}; until it answers, {what}, which says nothing of the data"
     place = platform.places.get(name)
     return ResultRecord(
         id=environment.new_id(),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from dqmon.core.alert import AlertEvent, AlertKind, EventKind
 from dqmon.core.feedback import Feedback
-from dqmon.core.history import History, Point
-from dqmon.store.measurements import POINTS, is_inside
+from dqmon.core.history import History, Point, is_inside
+from dqmon.store.measurements import POINTS
 
 if TYPE_CHECKING:
     from dqmon.store.alerts import Span

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.histogram import Histogram
 from dqmon.core.measurement import Failure, FailureKind, Measurement, MetricRequest, Partition
 from dqmon.core.metric import MetricKind

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dqmon.core.check import DatasetCheck
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.cron import next_fire
 from dqmon.core.measurement import ESTIMATED, Measurement, MetricRequest
 from dqmon.core.past_rows import PastRows
@@ -21,7 +21,8 @@ from dqmon.errors import WarehouseError
 from dqmon.sql.metrics import RowCount
 from dqmon.store import measurements, runs
 from dqmon.store.loads import newest
-from dqmon.store.measurements import POINTS, HistoryKey, history, series
+from dqmon.store.measurements import POINTS, history
+from dqmon.store.series import HistoryKey, series
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -23,7 +23,7 @@ from dqmon.engine.run import by_warehouse
 from dqmon.engine.sent import borne_by
 from dqmon.engine.ways import Answer
 from dqmon.errors import ConnectFailed, WarehouseBusy
-from dqmon.sql.text import literal_sql
+from dqmon.sql.literal_sql import literal_sql
 from dqmon.store.recall import durations
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from dqmon.alerts.group import dedup_key
@@ -21,6 +20,7 @@ from dqmon.core.verdict import Severity, Verdict, least, worst
 from dqmon.engine.example_failure import example_failure
 from dqmon.engine.facts import background, blast_radius
 from dqmon.engine.runbooks import guided_facts
+from dqmon.engine.select import no_check
 from dqmon.engine.withheld import withheld
 from dqmon.errors import NotifyError, UsageError
 from dqmon.store import alerts, results
@@ -93,9 +93,9 @@ class Tried:
 
 
 def preview_alert(environment: Environment, check_id: str, kind: DeliveryKind, to: str | None = None) -> Preview:
-    """What the channels that the routes choose, or only the channel `to`, would get of the check's newest result, or of an example.
+    """What the channels that the routes choose, or only `to`, would get of the check's newest result, or of an example.
 
-    Sends and records nothing. UsageError for an unknown check, and where nobody would be told.
+    to: a channel, or a type of channels. Sends and records nothing. UsageError for an unknown check, and where nobody would be told.
     """
     occasion = _occasion(environment, check_id)
     shown = []
@@ -127,11 +127,13 @@ def _tried(environment: Environment, occasion: Occasion, channel: Channel) -> Tr
     opens = channel.pages or isinstance(channel, Opener)
     for kind in (DeliveryKind.TRIGGER, DeliveryKind.RESOLVE) if opens else (DeliveryKind.TRIGGER,):
         message = _message(occasion, channel, kind, id_)
+        parts = channel.parts(message)
         try:
-            for part in channel.parts(message):
+            for part in parts:
                 receipt = channel.send(channel.render(message, part), _delivery(environment, message, channel, part, parent))
                 parent = parent or (receipt if receipt.reference else None)
-                said.append(f"{kind.value} sent: {receipt.detail or 'taken'}")
+                what = f"{kind.value} ({part})" if len(parts) > 1 else kind.value
+                said.append(f"{what} sent: {receipt.detail or 'taken'}")
         except NotifyError as e:
             is_delivered = False
             said.append(f"{kind.value} not delivered: {e}")
@@ -157,8 +159,7 @@ def _delivery(environment: Environment, message: Message, channel: Channel, part
 def _occasion(environment: Environment, check_id: str) -> Occasion:
     check, now = environment.checks.get(check_id), environment.clock()
     if check is None:
-        near = get_close_matches(check_id, environment.checks, 1, 0.5)
-        raise UsageError(f"there is no check {check_id!r}" + (f"; did you mean {near[0]!r}?" if near else "; `dqmon plan` names them"))
+        raise UsageError(no_check(check_id, environment.checks))
     with environment.database.read() as connection:
         newest = tuple(_as_declared(one, check) for one in results.latest(connection, {check_id}).get(check_id, ()))
         at = f"{newest[0].scheduled_at:%Y-%m-%d %H:%M} UTC" if newest else ""
@@ -211,12 +212,13 @@ def _severity(check: Check, verdict: Verdict) -> Severity:
 
 
 def _chosen(environment: Environment, occasion: Occasion, to: str | None) -> tuple[tuple[Channel, str | None], ...]:
-    """The channels that the routes choose, each with its route; with `to` that channel, chosen or not."""
+    """The channels that the routes choose, each with its route; with `to` that channel, or those of that type, chosen or not."""
     if to is None and not environment.routes:
         raise UsageError("there are no routes: results are recorded and nobody is told; add routes:, or name a channel with --to")
     routed = {channel: route.name for route, channel in routes_for(attributes_of(occasion.alert, occasion.records[0]), environment.routes)}
     if to is not None:
-        return ((environment.channels[to], routed.get(to)),)
+        named = (to,) if to in environment.channels else (name for name, one in environment.channels.items() if one.type == to)
+        return tuple((environment.channels[name], routed.get(name)) for name in named)
     return tuple((environment.channels[name], route) for name, route in routed.items())
 
 

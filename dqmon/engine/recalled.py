@@ -10,14 +10,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
 
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.measurement import Measurement, MetricRequest, Partition, Segment
 from dqmon.engine.asked import Task, keyless, missing_requests, requests, windows
 from dqmon.engine.judge import Knowledge
 from dqmon.engine.knowledge import HISTORY
 from dqmon.engine.past import Past, Spans, Word
 from dqmon.engine.recorded import Lacking, why_not
-from dqmon.store.measurements import history_key, series
+from dqmon.store.series import history_key, series
 
 if TYPE_CHECKING:
     from dqmon.core.history import History
@@ -131,26 +132,18 @@ class Recalled:
         """True when verdicts rest on past values, and so on which of them lie inside alerts."""
         return self._metric is not None
 
-    def learn(self, visit: Visit) -> None:
-        """Takes what was known before the run."""
-        self._learn(visit, is_own=False)
-
-    def after(self, visit: Visit) -> None:
-        """The run is over: its values are the past of the next one."""
-        self._learn(visit, is_own=True)
-
     def flag(self, since: datetime) -> None:
         """Looks again at which values of slots from `since` on lie inside alerts."""
         for past in self._pasts.values():
             past.flag(since)
 
-    def _learn(self, visit: Visit, *, is_own: bool) -> None:
-        """Takes what was known before the run, or with `is_own` what it measured itself."""
+    def learn(self, visit: Visit, *, is_over: bool = False) -> None:
+        """Takes what was known before the run; once it `is_over`, what it measured itself, which is the past of the next one."""
         while self._next < len(self._queue):
             name, value = self._queue[self._next]
             is_mine = value.run_id == visit.run_id if visit.run_id else value.slot == visit.slot
             is_before = value.slot < self._began or value.measured_at <= visit.at if visit.run_id else value.slot < visit.slot
-            if not (is_mine if is_own else is_before and not is_mine):
+            if not (is_mine if is_over else is_before and not is_mine):
                 return
             key = name, value.segment
             if key not in self._pasts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dqmon.core.check import DatasetCheck
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Expected, Observed
 from dqmon.core.measurement import Partition
 from dqmon.core.metric import MetricKind

@@ -16,10 +16,10 @@ LEAST_SAMPLED = 1_000
 
 def of_sample(judgement: Judgement, measured: Sequence[Measurement]) -> Judgement:
     """The judgement, saying that it is of a sample if it is; SKIPPED when that is too small, or not all is of the same one."""
-    read = {(m.request.sample, m.scan_id if m.request.sample is not None else "") for m in measured}
     way = next((m.way for m in measured if m.request.sample is not None), None)
     if way is None:
         return judgement
+    read = {(m.request.sample, m.scan_id if m.request.sample is not None else "") for m in measured}
     tested = judgement.observed.rows_tested or 0
     if len(read) == 1 and tested >= LEAST_SAMPLED:
         return replace(judgement, reason=f"{judgement.reason}; {way}")

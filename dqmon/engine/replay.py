@@ -138,7 +138,7 @@ class _Replay:
             task, found = self._found(visit)
             if found:
                 self._take(visit, task, found)
-            self.recalled.after(visit)
+            self.recalled.learn(visit, is_over=True)
         recorded = self.reasons.total()
         reason = self.reasons.most_common(1)[0][0] if self.reasons else ""
         alerts = tuple(sorted((one for found in self.alerts.values() for one in found), key=lambda one: one.at))

@@ -14,7 +14,7 @@ from dqmon.core.table import Column, TableRef
 from dqmon.engine.planning import compile_with
 from dqmon.errors import WarehouseError
 from dqmon.sql.compile import CompiledScan, fits
-from dqmon.sql.text import literal_sql
+from dqmon.sql.literal_sql import literal_sql
 
 if TYPE_CHECKING:
     from dqmon.core.protocols import Warehouse

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dqmon.core.check import DatasetCheck
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.registry import Registry
 from dqmon.core.rule_test import RuleTest, TableRows
 from dqmon.core.table import TableRef

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dqmon.engine import outage
@@ -20,7 +20,7 @@ from dqmon.engine.retention import Policy, purge
 from dqmon.engine.roles import look_at_roles
 from dqmon.engine.run import RunOutcome, commit, evaluate
 from dqmon.engine.schema_changes import queue_changes
-from dqmon.store import deliveries
+from dqmon.store import sending
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from dqmon.engine.environment import Environment
     from dqmon.engine.mirror import Mirror
     from dqmon.store.slots import Slot
+
+JUST = timedelta(seconds=10)
+"""A source that was read so lately is not read again beside its checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +70,16 @@ class Scheduled:
         now = self.environment.clock()
         free_at = self.pace.free_at(channel, found[channel], now)
         with self.environment.database.read() as connection:
-            if free_at > now and deliveries.is_due(connection, now, found):
+            if free_at > now and sending.is_due(connection, now, found):
                 return free_at
-            return deliveries.next_at(connection, channel)
+            return sending.next_at(connection, channel)
 
     def poll(self, source: str, now: datetime) -> None:
-        """Reads one ingestion source; that it cannot be read is judged by its checks."""
+        """Reads one ingestion source, unless its checks have just done so; that it cannot be read is judged by these."""
         environment = self.environment
-        poll({source: environment.sources[source]}, environment.database, now)
+        if environment.polls.is_known(source, now - JUST, now):
+            return
+        poll({source: environment.sources[source]}, environment.database, now, environment.polls)
         if contacts := environment.source_gate.taken():
             with environment.database.write() as connection:
                 outage.advance(connection, outage.records(environment, contacts, environment.new_id()), now)

@@ -48,6 +48,13 @@ class Shown:
         """The incident of each open alert."""
         return {member.key: incident.id for incident in self.incidents for member in incident.open_members}
 
+    def is_acknowledged(self, hidden: Collection[AlertKey]) -> bool:
+        """True when somebody is at every incident that has open alerts beside the `hidden` ones; of all, when none has."""
+        of = self.incident_of
+        told = {of[key] for key in self.open_keys if key in of and key not in hidden}
+        found = [one for one in self.incidents if one.id in told] or self.incidents
+        return bool(found) and all(one.state is IncidentState.ACKNOWLEDGED for one in found)
+
     @property
     def worst(self) -> Incident:
         """The incident of the highest severity, of several the one with the most open alerts, then the oldest."""

@@ -18,7 +18,7 @@ from dqmon.alerts.storm import STORM_ABOVE
 from dqmon.core.delivery import Delivery, DeliveryState, Receipt
 from dqmon.engine.environment import Environment
 from dqmon.engine.notify import notify_once
-from dqmon.store import deliveries
+from dqmon.store import deliveries, sending
 from dqmon.store.database import Database
 from dqmon.store.schema import metadata
 
@@ -136,5 +136,5 @@ class Stage:
             for one in deliveries.after(connection, self._last_told):
                 self._last_told = one.sequence
                 if one.state is DeliveryState.QUEUED:
-                    deliveries.mark_sent(connection, one, Receipt(), self.now)
+                    sending.mark_sent(connection, one, Receipt(), self.now)
                     self.told.append(one)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dqmon.core.protocols import ChangeTeller
 from dqmon.engine.inhibited import has_news
-from dqmon.store import deliveries, leases, outages
+from dqmon.store import leases, outages, sending
 
 if TYPE_CHECKING:
     from dqmon.engine.environment import Environment
@@ -25,7 +25,7 @@ def tell_now(environment: Environment) -> str | None:
 
         queue_changes(environment, now)
     with environment.database.read() as connection:
-        if not has_news(connection, now, is_at_once=True) and not deliveries.is_due(connection, now, environment.channels):
+        if not has_news(connection, now, is_at_once=True) and not sending.is_due(connection, now, environment.channels):
             return None
     holder = f"check {secrets.token_hex(8)}"
     with environment.database.write() as connection:

@@ -95,9 +95,11 @@ def _answer(channel: _Channel, incident: Incident, now: datetime) -> Answer | No
     """By what was sent, else by the groups that wait and what was to be sent; None when there is nothing of these."""
     sent = [one for one in channel.deliveries if one.state is DeliveryState.SENT]
     unheard = [group for group in channel.groups if group.last_told_at is None and group.resolved_at is None]
-    waiting = next((group for group in unheard if not group.muted), None)
-    also = next((other for group in channel.groups for other in group.incident_ids if other != incident.id), None)
-    shared = f"; in one message with incident {also}" if also else ""
+    soonest = sorted((group for group in unheard if not group.muted), key=lambda group: (group.due_at is None, group.due_at or now))
+    waiting = next(iter(soonest), None)
+    others = list(dict.fromkeys(other for group in channel.groups for other in group.incident_ids if other != incident.id))
+    more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+    shared = f"; in one message with incident {others[0]}{more}" if others else ""
     if sent:
         return Answer(channel.name, True, _told(sent, channel) + shared)
     reasons = [_waits(waiting, channel.routes, now)] if waiting is not None else []
@@ -173,15 +175,15 @@ def _not_merged(own: Sequence[Group]) -> tuple[Group, ...]:
 
 
 def _waits(group: Group, routes: Sequence[Route], now: datetime) -> str:
+    late = IDLE if group.due_at is not None and (now - group.due_at).total_seconds() > _LATE_S else ""
     if is_step(group):
         begins = "begins with the first message" if group.due_at is None else f"comes at {_at(group.due_at, with_seconds=True)}"
-        return f"the escalation {group.route} {begins}, unless somebody acknowledges"
+        return f"the escalation {group.route} {begins}, unless somebody acknowledges{late}"
     if group.due_at is None:
         return f"route {group.route} chose it, and nothing of it is due"
     route = next((route for route in routes if route.name == group.route), None)
     if route is not None and (opening := opens_at(route.speaks, group.due_at, now)) > now:
         return f"waits until {waits_for(route, opening, now)}"
-    late = IDLE if (now - group.due_at).total_seconds() > _LATE_S else ""
     return f"waits for group_wait of route {group.route} until {_at(group.due_at, with_seconds=True)}{late}"
 
 

@@ -8,13 +8,13 @@ from base64 import b64encode
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from dqmon.alerts.wording import affected_text
 from dqmon.core.delivery import Receipt
 from dqmon.core.duration import Duration
 from dqmon.core.message import DeliveryKind
-from dqmon.core.options import ChannelOptions
+from dqmon.core.options import ChannelOptions, server_address
 from dqmon.core.plain import plain
 from dqmon.core.verdict import Severity
 from dqmon.notify.base.post import Request, at_server, post_for
@@ -46,6 +46,8 @@ class AlertmanagerOptions(ChannelOptions):
     password: SecretStr | None = None
     token: SecretStr | None = None
     expires_after: Duration = 12 * 3600
+
+    _is_url = field_validator("url")(server_address)
 
     @model_validator(mode="after")
     def _can_send(self) -> AlertmanagerOptions:

@@ -11,11 +11,12 @@ from pydantic import SecretStr, model_validator
 from dqmon.core.delivery import Rate, Receipt
 from dqmon.core.message import DeliveryKind
 from dqmon.core.options import ChannelOptions
-from dqmon.errors import NotifyError, Permanent, Transient
+from dqmon.errors import NotifyError, Permanent
 from dqmon.net import NetError, Outgoing
 from dqmon.notify.base import pagerduty_event
-from dqmon.notify.base.outcome import broken, problem, redacted
+from dqmon.notify.base.outcome import broken, problem
 from dqmon.notify.base.pagerduty_webhook import is_signed, page_event
+from dqmon.notify.base.post import without_secrets
 from dqmon.notify.base.quiet import SILENT
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from dqmon.core.page_event import PageEvent
     from dqmon.core.plain import Json
 
+KEY_LENGTH = 32
+"""PagerDuty/developer-docs docs/events-API-v2/02-Trigger-Events.md: `routing_key`, "the 32 character Integration Key"."""
 SHORTEST_SECRET = 16
 CHANGE = "change"
 """The part of a message that is a change event."""
@@ -49,8 +52,11 @@ class PagerDutyOptions(ChannelOptions):
 
     @model_validator(mode="after")
     def _has_key(self) -> PagerDutyOptions:
-        if not self.routing_key and not self.dry_run:
+        key = self.routing_key.get_secret_value() if self.routing_key else ""
+        if not key and not self.dry_run:
             raise ValueError("routing_key is not set; set the integration key of an Events API v2 integration")
+        if len(key) != KEY_LENGTH and not self.dry_run:
+            raise ValueError(f"routing_key does not have {KEY_LENGTH} characters; copy the integration key of an Events API v2 integration")
         if self.webhook_secret and any(len(secret) < SHORTEST_SECRET for secret in self.webhook_secrets or ("",)):
             raise ValueError(f"webhook_secret has fewer than {SHORTEST_SECRET} characters; copy it from the webhook subscription")
         return self
@@ -133,8 +139,7 @@ class PagerDuty:
             error = Permanent("base_url must begin with https://")
         else:
             return Receipt(detail="accepted")
-        text = redacted(str(error), [self._key])
-        raise Transient(text, error.retry_after_s) if isinstance(error, Transient) else type(error)(text)
+        raise without_secrets(error, [self._key])
 
     def _client(self) -> EventsApiV2Client:
         """The client with its own retries off and dqmon's policy for outgoing requests under it."""

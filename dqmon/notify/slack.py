@@ -9,15 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from dqmon.core.delivery import Rate, Receipt
 from dqmon.core.message import DeliveryKind
-from dqmon.core.options import ChannelOptions
+from dqmon.core.options import ChannelOptions, server_address
 from dqmon.errors import NotifyError, Permanent, Transient
 from dqmon.net import NetError, Outgoing
 from dqmon.notify.base import slack_card
 from dqmon.notify.base.outcome import broken, redacted
+from dqmon.notify.base.post import without_secrets
 from dqmon.notify.base.slack_answers import took, webhook_took
 from dqmon.notify.base.slack_upload import upload
 
@@ -57,6 +58,8 @@ class SlackOptions(ChannelOptions):
     webhook_url: SecretStr | None = None
     app_token: SecretStr | None = None
     chart: bool = False
+
+    _is_url = field_validator("webhook_url")(server_address)
 
     @model_validator(mode="after")
     def _one_way(self) -> SlackOptions:
@@ -123,7 +126,7 @@ class Slack:
             error = broken(e)
         except NotifyError as e:
             error = e
-        raise _without_secrets(error, self._secrets()) from None
+        raise without_secrets(error, self._secrets()) from None
 
     def listen(self, act: Callable[[Press], str]) -> Callable[[], None] | None:
         """Hears presses of this channel's buttons; None without an app_token."""
@@ -242,8 +245,3 @@ def _edit(client: WebClient, payload: Json, parent: dict[str, str], *, must_show
 
 def _receipt(data: Json) -> Receipt:
     return Receipt({"channel": str(data.get("channel", "")), "ts": str(data.get("ts", ""))}, "ok")
-
-
-def _without_secrets(error: NotifyError, secrets: list[str]) -> NotifyError:
-    text = redacted(str(error), secrets)
-    return Transient(text, error.retry_after_s) if isinstance(error, Transient) else type(error)(text)

@@ -7,10 +7,10 @@ import json
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import SecretStr, model_validator
+from pydantic import SecretStr, field_validator, model_validator
 
 from dqmon.core.delivery import Receipt
-from dqmon.core.options import ChannelOptions
+from dqmon.core.options import ChannelOptions, server_address
 from dqmon.errors import OutcomeUnknown
 from dqmon.net import Answer
 from dqmon.notify.base.outcome import DETAIL_LIMIT, problem
@@ -36,6 +36,8 @@ class TeamsOptions(ChannelOptions):
     """
 
     webhook_url: SecretStr | None = None
+
+    _is_url = field_validator("webhook_url")(server_address)
 
     @model_validator(mode="after")
     def _has_url(self) -> TeamsOptions:

@@ -11,10 +11,10 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import SecretStr, model_validator
+from pydantic import SecretStr, field_validator, model_validator
 
 from dqmon.core.delivery import Receipt
-from dqmon.core.options import ChannelOptions
+from dqmon.core.options import ChannelOptions, server_address
 from dqmon.notify.base.event import event, event_text
 from dqmon.notify.base.post import Request, at_server, post_for, url_secrets
 
@@ -38,6 +38,8 @@ class WebhookOptions(ChannelOptions):
     url: SecretStr | None = None
     secret: SecretStr | None = None
 
+    _is_url = field_validator("url")(server_address)
+
     @model_validator(mode="after")
     def _can_send(self) -> WebhookOptions:
         if self.dry_run:
@@ -45,7 +47,8 @@ class WebhookOptions(ChannelOptions):
         if not self.url:
             raise ValueError("url is not set; set where the events go")
         if not self.secret or len(self.secret.get_secret_value()) < SHORTEST_SECRET:
-            raise ValueError(f"secret has fewer than {SHORTEST_SECRET} characters; set a random one, which the receiver knows too")
+            found = f"has fewer than {SHORTEST_SECRET} characters" if self.secret else "is not set"
+            raise ValueError(f"secret {found}; set a random one of {SHORTEST_SECRET} or more, which the receiver knows too")
         _key(self.secret.get_secret_value())
         return self
 

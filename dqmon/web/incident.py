@@ -123,8 +123,9 @@ def _asked(request: Request) -> Asked:
 async def _page(asked: Asked, notice: str = "", status: int = 200) -> Response:
     can_log_in = bool(asked.served.actors)
     if asked.by is None and not asked.opens:
-        how = "Log in, or open the newest message." if can_log_in else "Open the newest message."
-        return _answer(refused(f"This link opens nothing, or its 72 hours are over. {how}", asked.incident_id, is_login=can_log_in), 401)
+        how = "Log in to read this incident and to act on it. Without a login the" if can_log_in else "The"
+        notice = f"{how} link in a message opens its page for 72 hours; the newest message has the newest link."
+        return _answer(refused(notice, asked.incident_id, is_login=can_log_in), 401)
     found = await run_in_threadpool(incident_page, asked.environment, asked.incident_id, asked.now)
     if found is None:
         return _answer(refused("There is no such incident (any more).", asked.incident_id, is_login=False), 404)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from dqmon.alerts.wording import affected_text
 from dqmon.core.duration import format_duration
 from dqmon.core.feedback import NOTE_LIMIT, Feedback
+from dqmon.core.verdict import Unit
 from dqmon.exporters.chart import NARROW, Dot, Panel, chart
 from dqmon.notify.base.text import clean, link
 from dqmon.web.markdown import html
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _FOLDER = Path(__file__).parent
 TEXT_LIMIT = 2_000
 """Characters of a value."""
+_SPANS = {"days": 86_400, "hours": 3_600, "minutes": 60}
 FEEDBACK = {Feedback.REAL: "Real issue", Feedback.EXPECTED: "Expected change", Feedback.BAD_THRESHOLD: "Bad threshold"}
 
 
@@ -83,11 +85,20 @@ def _chart(alert: AlertFacts) -> Markup | None:
     """The values of the last slots with what was expected; None of fewer than two."""
     if len(alert.series) < 2:  # noqa: PLR2004 - one value is no course
         return None
-    observed = (alert.result or {}).get("observed") or {}
-    is_share = observed.get("ratio") is not None
-    dots = tuple(_dot(one, 100.0 if is_share else 1.0) for one in alert.series)
-    unit = "%" if is_share else str(observed.get("unit") or "")
+    scale, unit = _unit(alert)
+    dots = tuple(_dot(one, scale) for one in alert.series)
     return Markup(chart([Panel("", clean(unit, 40), dots)], NARROW))  # noqa: S704 - the chart escapes its texts
+
+
+def _unit(alert: AlertFacts) -> tuple[float, str]:
+    """What the values are multiplied with to be shown, and what they then are: a share in per cent, seconds as people would say them."""
+    observed = (alert.result or {}).get("observed") or {}
+    if observed.get("ratio") is not None:
+        return 100.0, "%"
+    unit = str(observed.get("unit") or "")
+    most = max(one.value for one in alert.series)
+    longer = ((1 / seconds, name) for name, seconds in _SPANS.items() if unit == Unit.SECONDS and most >= 2 * seconds)
+    return next(longer, (1.0, unit))
 
 
 def _dot(one: Reading, scale: float) -> Dot:

@@ -86,7 +86,7 @@ def event_text(payload: Json) -> str:
     lines += [
         f"and {incident[key]} {what}" for key, what in (("more_affected", "more affected"), ("more_alerts", "more alerts")) if incident[key]
     ]
-    lines += [f"{label}: {url}" for label, url in incident["links"].items() if label != "Runbook"]
+    lines += [f"{label}: {url}" for label, url in incident["links"].items() if label != "runbook"]
     lines += [f"acknowledged by: {incident['acknowledged_by']}"] if incident["acknowledged_by"] else []
     return "\n".join(
         [*lines, f"runbook: {incident['runbook'] or 'none declared'}", f"incident: {incident['id']} of {incident['instance']}"]
@@ -113,7 +113,7 @@ def _alert_lines(alert: Json) -> list[str]:
 
 
 def _incident(message: Message, room: _Room) -> Json:
-    links = {clean(label, 100): clean(url, _LINK_LIMIT) for label, url in list(named_links(message).items())[: room.items]}
+    links = {clean(label.lower(), 100): clean(url, _LINK_LIMIT) for label, url in list(named_links(message).items())[: room.items]}
     return {
         "id": _text(message.incident_id, room),
         "group_id": _text(message.group_id, room),

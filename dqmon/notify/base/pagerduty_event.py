@@ -10,7 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from dqmon.alerts.wording import affected_text
 from dqmon.core.message import DeliveryKind
-from dqmon.notify.base.text import bare_title, clean, link, named_links
+from dqmon.notify.base.story import also_text
+from dqmon.notify.base.text import bare_title, clean, link, named_links, utc
 
 if TYPE_CHECKING:
     from dqmon.core.message import AlertFacts, Message
@@ -70,7 +71,7 @@ def _details(message: Message, root: AlertFacts) -> dict[str, Json]:
     texts = {
         "observed": root.observed,
         "expected": root.expected,
-        "since": root.since.isoformat(),
+        "since": utc(root.since),
         "bad_outcomes_in_a_row": str(root.outcomes_in_a_row) if root.outcomes_in_a_row else "",
         "last_good": root.last_good or "never seen",
         "owner": root.owner or "nobody",
@@ -90,7 +91,7 @@ def _details(message: Message, root: AlertFacts) -> dict[str, Json]:
         details["reproduce"] = clean(root.sql, SQL_LIMIT, keep_lines=True)
     lists = {
         "where": _lines(root.members),
-        "also": _lines(tuple(f"{a.severity}: {a.check_id}: {a.headline}" for a in message.alerts[1:]), message.more),
+        "also": _lines(tuple(map(also_text, message.alerts[1:])), message.more),
         "affected": _lines(tuple(map(affected_text, message.affected)), message.affected_more),
         "changes": _lines(message.changes),
     }

@@ -130,7 +130,8 @@ def _card(message: Message, sql_limit: int, lines: int) -> Iterator[Json]:
     yield from _list("Also", message.alerts[1:], lines, message.more, also_text)
     yield from _recovered(message, lines)
     yield from _list("Affected", message.affected, lines, message.affected_more, affected_text)
-    yield from _list("Where", [*root.members, *(f"{text} (left)" for text in root.members_left)], lines)
+    yield from _list("Where", root.members, lines)
+    yield from _list("Ended", root.members_left, lines)
     if root.sql and sql_limit:
         yield _section("*Reproduce*\n" + code_block(root.sql, sql_limit))
     yield _links(message)

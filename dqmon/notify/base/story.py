@@ -53,7 +53,8 @@ class Link:
 class Story:
     """What is told, in the order of reading. All texts are `inert`; the URLs of `links` alone are meant to be followed.
 
-    The runbook is always the first of the links; a digest has none. lists: what also fails, what is affected, where it fails, what changed.
+    The runbook is always the first of the links; a digest has none. lists: what changed, what recovered, what also
+    fails, what is affected, where it fails, how it ended.
     """
 
     status: str
@@ -95,7 +96,7 @@ def story(message: Message, fits: Callable[[Story], bool] = lambda _: True) -> S
 
 def also_text(alert: AlertFacts) -> str:
     """One of the other alerts, in a line."""
-    return f"{alert.severity.upper()} {alert.check_id}: {alert.headline}"
+    return f"{alert.severity.upper()} {alert.headline}"
 
 
 def recovered_text(alert: AlertFacts) -> str:
@@ -154,13 +155,13 @@ def _facts(message: Message, root: AlertFacts) -> Iterator[tuple[str, str]]:
 
 
 def _lists(message: Message, root: AlertFacts, room: Room) -> Iterator[tuple[str, tuple[str, ...]]]:
-    where = (*root.members, *(f"{text} (left)" for text in root.members_left))
     for label, lines in (
         ("Changed", _listed(message.changes, room)),
         ("Recovered", _listed(message.left, room, 0, recovered_text)),
         ("Also", _listed(message.alerts[1:], room, message.more, also_text)),
         ("Affected", _listed(message.affected, room, message.affected_more, affected_text)),
-        ("Where", _listed(where, room)),
+        ("Where", _listed(root.members, room)),
+        ("Ended", _listed(root.members_left, room)),
     ):
         if lines:
             yield label, lines

@@ -130,9 +130,9 @@ def bare_title(message: Message) -> str:
 
 
 def named_links(message: Message) -> dict[str, str]:
-    """The links by their label, the root's runbook first."""
+    """The links by their label, with a capital, the root's runbook first."""
     runbook = clean(message.alerts[0].runbook or "", 2_000)
-    others = {label: url for label, url in message.links.items() if label.lower() != "runbook"}
+    others = {label[:1].upper() + label[1:]: url for label, url in message.links.items() if label.lower() != "runbook"}
     return ({"Runbook": runbook} if runbook else {}) | others
 
 

@@ -145,7 +145,9 @@ def _extension_pages(kind: str, folder: str, title: str, key: str) -> Iterator[t
         own, about = _doc(cls), _doc(cls.Options)
         body = "\n\n".join(text for text in (module, own, "## Options", about) if text)
         provides = getattr(cls, "provides", None)
-        says = f"\nIt can say: {', '.join(sorted(provides))}.\n" if provides else ""
+        is_mapped = provides and "narrowed" in vars(cls.Options)
+        far = ", as far as the options map it" if is_mapped else ""
+        says = f"\nIt can say: {', '.join(sorted(provides))}{far}.\n" if provides else ""
         yield (
             DOCS / folder / f"{name}.md",
             MARK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -72,7 +72,11 @@ def backtest(app: App, selector: Selector, days: int, texts: Sequence[str] = (),
 def with_values(app: App, chosen: Sequence[Check], values: Mapping[str, object]) -> tuple[tuple[Check, ...], tuple[str, ...]]:
     """The checks with other values of some keys, and the ids of those whose type has none of them. Raises ConfigError."""
     found = overridden(app.project, chosen, values, Registries().checks)
-    changed = checks_of(app, found.project)
+    try:
+        changed = checks_of(app, found.project)
+    except ConfigError as e:
+        # The files are as they were: what is wrong with a check is what was set.
+        raise ConfigError(tuple(replace(problem, path=f"--set, {problem.path}") for problem in e.problems)) from e
     problems = [
         Problem("--set", None, f"{', '.join(values)} changes what {check.id} measures, and the past was measured as it was")
         for check in chosen
@@ -91,6 +95,6 @@ def all_of(app: App, project: Project, selector: Selector) -> dict[str, Check]:
 
 def _measured(check: Check) -> object:
     """What a check measures of its table."""
-    from dqmon.core.check import DatasetCheck
+    from dqmon.core.check_type import DatasetCheck
 
     return check.rule.metrics(check) if isinstance(check.rule, DatasetCheck) else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dqmon.app.parts import Clock, Parts, utc_now
@@ -24,18 +25,13 @@ from dqmon.store import meta
 if TYPE_CHECKING:
     from dqmon.alerts.digest import Figures
     from dqmon.app.lineage import Picture
-    from dqmon.core.alert import AlertKey
-    from dqmon.core.feedback import Label
     from dqmon.core.plain import Json
-    from dqmon.core.silence import Silence
     from dqmon.engine.backfill import Backfill, Filled
     from dqmon.engine.backtest import Replayed
     from dqmon.engine.cost import CostReport, Refreshed
     from dqmon.engine.doctor import Finding
     from dqmon.engine.past_totals import Recorded, Regained
     from dqmon.engine.planned import PlannedCheck, PlannedStatement
-    from dqmon.engine.silences import Span
-    from dqmon.store.schemas import Snapshot
 
 
 def open_app(config: str | None = None, *, clock: Clock | None = None) -> App:
@@ -53,7 +49,14 @@ class App(Parts):
     """
 
     def select(self, selector: Selector) -> tuple[Check, ...]:
-        """The checks that the selector means, in declared order."""
+        """The checks that the selector means, in declared order. UsageError for a word that no check can have."""
+        if any(term.key for term in selector.terms):
+            from dqmon.config.routes import check_words
+
+            try:
+                check_words(selector, self._words)
+            except ValueError as e:
+                raise UsageError(str(e)) from e
         return select(self.environment.checks.values(), selector, self.database, self.now())
 
     def check(
@@ -153,56 +156,14 @@ class App(Parts):
 
         return picture(self, text, with_ancestors=up, with_descendants=down)
 
-    def acknowledge(self, incident_id: str, by: str) -> None:
-        """Says that somebody is at the incident. Raises UsageError and NotifyError."""
-        from dqmon.engine.by_hand import acknowledge_incident
-
-        acknowledge_incident(self.environment, incident_id, by)
-
-    def resolve(self, incident_id: str, by: str, still_failing: bool, label: Label | None = None) -> None:
-        """Closes the incident by hand, and keeps what it was. Raises UsageError and NotifyError."""
-        from dqmon.engine.by_hand import resolve_incident
-
-        resolve_incident(self.environment, incident_id, by, still_failing=still_failing, label=label)
-
     def alert_selector(self, terms: Sequence[str]) -> Selector:
         """The selector of `terms`. UsageError for a word that no alert can have."""
-        from dqmon.config.routes import read_selector, vocabulary
+        from dqmon.config.routes import read_selector
 
         try:
-            return read_selector(terms, vocabulary(self._registries.checks.names(), self.project.file.names("warehouses")))
+            return read_selector(terms, self._words)
         except ValueError as e:
             raise UsageError(str(e)) from e
-
-    def would_mute(self, match: Selector) -> frozenset[AlertKey]:
-        """The alerts that are open and that a silence would mute."""
-        from dqmon.engine.silences import would_mute
-
-        return would_mute(self.environment, match)
-
-    def silence(self, match: Selector, span: Span, reason: str, by: str) -> Silence:
-        """Makes alerts quiet for a time. Raises UsageError."""
-        from dqmon.engine.silences import silence
-
-        return silence(self.environment, match, span, reason, by)
-
-    def snooze(self, incident_id: str, length: timedelta, reason: str, by: str) -> Silence:
-        """Makes an incident's alerts quiet for a time. Raises UsageError."""
-        from dqmon.engine.silences import snooze
-
-        return snooze(self.environment, incident_id, length, reason, by)
-
-    def expire_silence(self, silence_id: str, by: str) -> Silence:
-        """Ends a silence or snooze now. Raises UsageError and NotifyError."""
-        from dqmon.engine.silences import expire
-
-        return expire(self.environment, silence_id, by)
-
-    def feedback(self, incident_id: str, label: Label, by: str) -> str:
-        """Keeps what an incident was, and returns its whole id. Raises UsageError."""
-        from dqmon.engine.by_hand import give_feedback
-
-        return give_feedback(self.environment, incident_id, label.feedback, by, label.note).id
 
     def digests(self, owner: str | None) -> tuple[Figures, ...]:
         """The figures of the last week of each owner, or of one; of checks without an owner with the empty text."""
@@ -232,12 +193,6 @@ class App(Parts):
 
         return accept_schema(self.environment, self._table(dataset), by)
 
-    def accepted_schema(self, dataset: str) -> Snapshot:
-        """The accepted columns of a dataset, by whom and when. UsageError when none are."""
-        from dqmon.engine.by_hand import accepted_schema
-
-        return accepted_schema(self.environment, self._table(dataset))
-
     def migrate(self, default_warehouse: str | None = None) -> tuple[str | None, str]:
         """Brings the store to this version, and takes `default_warehouse` for the one that ids leave out; the versions before and after."""
         settings = self.project.settings
@@ -248,6 +203,13 @@ class App(Parts):
             with self.store.write() as connection:
                 meta.keep_default_warehouse(connection, default_warehouse, may_change=True)
         return versions
+
+    @cached_property
+    def _words(self) -> Mapping[str, tuple[str, ...]]:
+        """The values that keys of selectors may have, where not every value is one."""
+        from dqmon.config.routes import vocabulary
+
+        return vocabulary(self._registries.checks.names(), self.project.file.names("warehouses"))
 
     def _table(self, dataset: str) -> TableRef:
         """`[warehouse:]dataset` as a table of the configuration. UsageError when there is no such warehouse."""

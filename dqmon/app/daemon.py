@@ -76,6 +76,7 @@ def setup(parts: Parts, adopt: Callable[[Parts], None] = lambda _: None) -> Setu
         mirror=scheduled.mirror,
         emit=scheduled.emit,
         listen=listeners.tune,
+        relearn=lambda: _refreshed(parts, adopt, "listing"),
     )
     found = ((check.id, timed(check)) for check in parts.environment.checks.values())
     return Setup(
@@ -108,9 +109,12 @@ def _with(parts: Parts, project: Project, *kept: str) -> Parts:
     return other
 
 
-def _refreshed(parts: Parts, adopt: Callable[[Parts], None]) -> Setup[RunOutcome] | None:
-    """The set-up with the patterns applied to what is there now, and the lineage as the tools say it now; None when both are as before."""
-    other = _with(parts, parts.project, "store", "warehouses", "sources", "source_gate", "channels", "breakers")
+def _refreshed(parts: Parts, adopt: Callable[[Parts], None], *kept: str) -> Setup[RunOutcome] | None:
+    """The set-up with the patterns applied to what is there now, and the lineage as the tools say it now; None when both are as before.
+
+    With the `listing` kept no warehouse and no source is asked.
+    """
+    other = _with(parts, parts.project, "store", "warehouses", "sources", "source_gate", "channels", "breakers", *kept)
     if other.listing == parts.listing and other.told == parts.told:
         return None
     made = setup(other, adopt)

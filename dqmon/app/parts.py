@@ -168,8 +168,11 @@ class Parts(AbstractContextManager["Parts"]):
     @cached_property
     def told(self) -> Mapping[str, Lineage]:
         """What the sources said last of the lineage, by name; what sources said that the configuration no longer names is left out."""
+        sources = self.project.settings.ingestion
+        if not sources:
+            return {}
         with self.database.read() as connection:
-            return lineage.of_sources(connection, self.project.settings.ingestion)
+            return lineage.of_sources(connection, sources)
 
     def resolved(self) -> tuple[tuple[Check, ...], Lineage]:
         """All checks and the graph of the check files, patterns applied.

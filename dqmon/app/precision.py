@@ -10,7 +10,7 @@ from dqmon.app.backtests import period, try_out, with_values
 from dqmon.engine.compare import Known
 from dqmon.engine.precision import Precision, by_check, by_owner, told_checks
 from dqmon.engine.tuning import Score, Values, best, candidates, real_ones, score
-from dqmon.errors import ConfigError
+from dqmon.errors import ConfigError, UsageError
 from dqmon.store import feedback, incidents
 
 if TYPE_CHECKING:
@@ -46,13 +46,15 @@ class Proposal:
 def precision(app: App, selector: Selector, days: int) -> Precise:
     """Of the incidents of the last days in which a selected check was told of; without a selector of all, also of checks that are gone.
 
-    Raises StoreError.
+    Raises UsageError when nothing is selected, and StoreError.
     """
     with app.database.read() as connection:
         opened = incidents.opened_since(connection, period(app, days).since)
         said = feedback.of_incidents(connection, [incident.id for incident in opened])
     every = tuple(Known(one, said[one.id].feedback if one.id in said else None) for one in opened)
     chosen = {check.id for check in app.select(selector)} if selector.terms else None
+    if chosen is not None and not chosen:
+        raise UsageError(f"nothing is selected; `dqmon plan` names the {len(app.environment.checks)} checks")
     known = tuple(one for one in every if chosen is None or chosen & told_checks(one.incident))
     checks = tuple(one for one in by_check(known) if chosen is None or one.name in chosen)
     owners = {check_id: check.owner for check_id, check in app.environment.checks.items()}

@@ -27,7 +27,7 @@ DEAD = ("ID", "MADE", "CHANNEL", "INCIDENT", "WHAT")
 def preview(
     check: options.CheckArgument,
     *,
-    to: Annotated[str | None, typer.Option("--to", metavar="CHANNEL", help="Only this one, even if no route leads to it.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="CHANNEL", help="Only this one, or this type, routed or not.")] = None,
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="trigger, update, repeat, acknowledge or resolve.")] = "trigger",
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, or json: the exact payloads.")] = "text",
     sends: Annotated[bool, typer.Option("--send-test", help="Send it, marked [TEST], and print what the vendors answer.")] = False,
@@ -103,10 +103,12 @@ def _standing(one: Standing) -> tuple[str, ...]:
 
 
 def _check_channel(app: App, name: str) -> None:
-    """UsageError for a channel that is not declared, or was left out because its secrets are unset and no route leads to it."""
+    """UsageError for what is neither a channel nor the type of one, or was left out: its secrets are unset and no route leads to it."""
     declared = app.project.file.names("channels")
     if not declared:
         raise UsageError(f"--to {name!r} is unknown: config/dqmon.yaml has no channels:")
+    if name in {channel.type for channel in app.channels.values()} - set(declared):
+        return
     options.choice("--to", name, tuple(declared))
     if name not in app.project.settings.channels:
         raise UsageError(f"channels.{name} lacks what its ${{env:}} names, and no route leads to it; set the variable, or dry_run: true")

@@ -83,7 +83,7 @@ def _replay(asked: _Asked, plot: str | None, config: str | None) -> None:
 
     with open_app(config) as app:
         if plot is not None or _is_one_with_baseline(app, asked):
-            _replay_check(app, asked.selectors[0], asked.days, output.Target(plot) if plot else None)
+            _replay_check(app, asked.selectors[0], asked.days, output.Target(plot, "--plot") if plot else None)
             return
         from dqmon.app.backtests import backtest
 
@@ -92,6 +92,7 @@ def _replay(asked: _Asked, plot: str | None, config: str | None) -> None:
         with output.Progress() as progress:
             found = backtest(app, chosen, asked.days, asked.values, progress)
         seconds = perf_counter() - started
+    from dqmon.alerts.wording import some
     from dqmon.cli.replayed import document, lines
 
     if asked.form == "json":
@@ -100,12 +101,12 @@ def _replay(asked: _Asked, plot: str | None, config: str | None) -> None:
     for line in lines(found.trial, f"with {', '.join(asked.values)}", seconds):
         output.write(line)
     if found.untouched:
-        output.note(f"{len(found.untouched)} of the checks take none of these keys and stay as they are: {', '.join(found.untouched[:5])}")
+        output.note(f"Without any of these keys, so as they are: {some(found.untouched)}")
 
 
 def _is_one_with_baseline(app: App, asked: _Asked) -> bool:
     """True when no more is asked than the alerts of one check that compares with its past."""
-    from dqmon.core.check import DatasetCheck
+    from dqmon.core.check_type import DatasetCheck
 
     if len(asked.selectors) != 1 or asked.values or asked.exclude or asked.form == "json":
         return False

@@ -28,6 +28,7 @@ def openlineage(
     """
     import json
 
+    from dqmon.alerts.wording import count
     from dqmon.app import open_app
     from dqmon.core.duration import parse_duration
 
@@ -40,4 +41,4 @@ def openlineage(
         events = app.openlineage_events(options.selector(selectors, exclude), span)
     if events:
         target.write("\n".join(json.dumps(event) for event in events))
-    output.note(f"{len(events)} events of {len(events) // 2} runs")
+    output.note(f"{count(len(events), 'event')} of {count(len(events) // 2, 'run')}")

@@ -22,7 +22,8 @@ def command(
 ) -> None:
     """Prints the statements that make a role which can only read.
 
-    For the tables and patterns that the check files name. It connects to nothing; an administrator runs what it prints.
+    For the tables and patterns that the check files name, and those that ingestion sources read; what the query of a source of the
+    type sql reads is not known. It connects to nothing; an administrator runs what it prints.
     """
     from dqmon.app import open_app
     from dqmon.core.table import TableRef
@@ -33,7 +34,9 @@ def command(
         targets = (placed.target for placed in app.project.placed)
         declared = {target for target in targets if isinstance(target, TableRef) and target.warehouse == name}
         # Also the tables of others that checks compare with.
-        tables = sorted(declared | needs(app.project.checks, app.now()).get(name, {}).keys())
+        sources = [source.options for source in app.project.settings.ingestion.values() if source.options.warehouse == name]
+        read = {app.project.facts.table(name, text) for options in sources for text in options.reads()}
+        tables = sorted(declared | read | needs(app.project.checks, app.now()).get(name, {}).keys())
         for line in app.warehouses[name].grants(tables).splitlines():
             output.write(output.clean(line))
 

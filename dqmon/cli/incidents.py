@@ -81,9 +81,10 @@ def show(
 def ack(incident: IncidentId, by: options.By = "", config: options.ConfigFile = None) -> None:
     """Says that somebody is at it; alerts that join later inherit that."""
     from dqmon.app import open_app
+    from dqmon.engine.by_hand import acknowledge_incident
 
     with open_app(config) as app:
-        app.acknowledge(incident, options.who(by))
+        acknowledge_incident(app.environment, incident, options.who(by))
     output.write(f"acknowledged: {output.clean(incident)}")
 
 
@@ -97,9 +98,10 @@ def snooze(
 ) -> None:
     """Tells nothing more of an incident for a time, unless it gets more severe or resolves; what still fires then is told."""
     from dqmon.app import open_app
+    from dqmon.engine import silences
 
     with open_app(config) as app:
-        made = app.snooze(incident, length(span), reason, options.who(by))
+        made = silences.snooze(app.environment, incident, length(span), reason, options.who(by))
     output.write(f"{made.id} snoozes {output.clean(made.incident_id)} until {output.instant(made.end)}")
 
 
@@ -119,9 +121,10 @@ def resolve(
     """
     label = _label(was or _asked(incident), note)
     from dqmon.app import open_app
+    from dqmon.engine.by_hand import resolve_incident
 
     with open_app(config) as app:
-        app.resolve(incident, options.who(by), still_failing, label)
+        resolve_incident(app.environment, incident, options.who(by), still_failing=still_failing, label=label)
     output.write(f"resolved: {output.clean(incident)}{f' ({label.feedback})' if label else ''}")
     if label is None:
         output.note(f"not said what it was; `dqmon incidents feedback {output.clean(incident)} WORD` does: {', '.join(WORDS)}")
@@ -141,12 +144,13 @@ def feedback(
     from it. bad_threshold: nothing had changed, the limit was wrong; baselines learn from it, too.
     """
     from dqmon.app import open_app
-    from dqmon.core.feedback import Feedback, Label
+    from dqmon.core.feedback import Feedback
+    from dqmon.engine.by_hand import give_feedback
 
-    label = Label(Feedback(options.choice("WORD", word, WORDS)), note)
+    said = Feedback(options.choice("WORD", word, WORDS))
     with open_app(config) as app:
-        found = app.feedback(incident, label, options.who(by))
-    output.write(f"{word}: {output.clean(found)}")
+        found = give_feedback(app.environment, incident, said, options.who(by), note)
+    output.write(f"{word}: {output.clean(found.id)}")
 
 
 def _asked(incident: str) -> str:

@@ -81,12 +81,12 @@ def _rich_lines(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> Itera
 
 
 class Target:
-    """Where a result goes: stdout, or the file of `--output` (written whole at the end, or not at all)."""
+    """Where a result goes: stdout, or the file of `--output` or another option (written whole at the end, or not at all)."""
 
-    def __init__(self, path: str | None) -> None:
-        self._path = Path(path) if path else None
+    def __init__(self, path: str | None, option: str = "--output") -> None:
+        self._path, self._option = Path(path) if path else None, option
         if self._path and not self._path.parent.is_dir():
-            raise UsageError(f"--output {path}: there is no folder {self._path.parent}; make it first")
+            raise UsageError(f"{option} {path}: there is no folder {self._path.parent}; make it first")
 
     def write(self, text: str) -> None:
         """Writes the whole result. UsageError when the file cannot be written."""
@@ -96,7 +96,7 @@ class Target:
         try:
             self._path.write_text(f"{text}\n", encoding="utf-8")
         except OSError as e:
-            raise UsageError(f"--output {self._path}: {e.strerror}") from e
+            raise UsageError(f"{self._option} {self._path}: {e.strerror}") from e
 
 
 class Progress:

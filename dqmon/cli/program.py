@@ -15,7 +15,7 @@ from dqmon.errors import ConfigError, DqmonError, ExtensionError, NotifyError, S
 
 COMMANDS = (
     *("check", "run", "validate", "plan", "cost", "explain", "test", "backtest", "backfill", "migrate", "demo"),
-    *("incidents", "silence", "why-not", "alert", "route", "report", "lineage", "export", "schema", "config", "grants", "doctor"),
+    *("status", "incidents", "silence", "why-not", "alert", "route", "report", "lineage", "export", "schema", "config", "grants", "doctor"),
 )
 """As `dqmon --help` has them; each is a file of `dqmon/cli/`, by its name or as `_FILES` says, with `command` or `GROUP`."""
 

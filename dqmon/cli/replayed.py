@@ -132,7 +132,7 @@ def _remarks(tracks: Sequence[Track], days: int) -> Iterator[str]:
     none = [track.check.id for track in tracks if not track.runs]
     short = [f"{track.check.id} ({track.days})" for track in tracks if track.runs and track.days < days]
     if none:
-        yield f"Nothing is kept of {_some(none)}; more comes with time, or by `dqmon backfill`."
+        yield f"Nothing is kept of {_some(none)} in these days; more comes with time, or by `dqmon backfill`."
     if short:
         yield f"Fewer than {days} days are kept of (days): {_some(short)}."
 

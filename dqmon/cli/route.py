@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from dqmon.core.route import Route
 
 GROUP = typer.Typer(name="route", help="Who is told of what.", no_args_is_help=True)
-Expect = Annotated[str, typer.Option("--expect", metavar="CHANNELS", help="Exit 1 unless exactly these are told: `oncall,team`.")]
+Expect = Annotated[
+    str | None, typer.Option("--expect", metavar="CHANNELS", help="Exit 1 unless exactly these are told: `oncall,team`; empty is nobody.")
+]
 STEPS = ("ESCALATION", "MATCH", "AFTER", "TELLS")
 HEADINGS = ("ROUTE", "MATCH", "TELLS", "GROUP BY", "WAIT", "INTERVAL", "REPEAT", "SPEAKS")
 
@@ -43,16 +45,17 @@ def show(config: options.ConfigFile = None) -> None:
 @GROUP.command(name="test")
 def try_out(
     terms: Annotated[list[str], typer.Argument(metavar="KEY:VALUE...", help="What an alert has: severity:critical owner:@x tag:pii.")],
-    expect: Expect = "",
+    expect: Expect = None,
     config: options.ConfigFile = None,
 ) -> None:
     """Says which channels an alert with these attributes would reach; a bare value is its dataset, pipeline or check id."""
     from dqmon.alerts.route import routes_for
     from dqmon.config.project import load
-    from dqmon.config.routes import KINDS
+    from dqmon.config.registries import Registries
+    from dqmon.config.routes import KINDS, vocabulary
 
     project = load(config)
-    attributes = _attributes(terms)
+    attributes = _attributes(terms, vocabulary(Registries().checks.names(), project.file.names("warehouses")))
     alert = {"kind": (KINDS[0],), **attributes}
     told = routes_for(alert, project.routes)
     output.write(_sentence(told) + _later(alert, project.escalation))
@@ -60,16 +63,16 @@ def try_out(
 
 
 @GROUP.command()
-def explain(check: options.CheckArgument, expect: Expect = "", config: options.ConfigFile = None) -> None:
+def explain(check: options.CheckArgument, expect: Expect = None, config: options.ConfigFile = None) -> None:
     """Says which channels each alert of a check would reach: when it fails, when it warns, when it cannot be measured."""
     from dqmon.alerts.route import routes_for
     from dqmon.app import open_app
-    from dqmon.engine.select import attributes
+    from dqmon.engine.select import attributes, no_check
 
     with open_app(config) as app:
         found = app.environment.checks.get(check)
         if found is None:
-            raise UsageError(f"there is no check {check!r}; `dqmon plan` names them")
+            raise UsageError(no_check(check, app.environment.checks))
         routes, channels = app.environment.routes, tuple(app.project.settings.channels)
         steps = app.environment.escalation
     reached: set[str] = set()
@@ -80,13 +83,21 @@ def explain(check: options.CheckArgument, expect: Expect = "", config: options.C
     _compare(reached, channels, expect)
 
 
-def _attributes(terms: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Each key with its values. UsageError for what an alert cannot have: a pattern, a negation."""
+def _attributes(terms: Sequence[str], words: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Each key with its values. UsageError for what an alert cannot have: a pattern, a negation, an unknown word, two severities."""
+    from dqmon.config.routes import read_selector
+
     found: dict[str, tuple[str, ...]] = {}
-    for term in options.selector(list(terms)).terms:
+    try:
+        selector = read_selector(terms, words)
+    except ValueError as e:
+        raise UsageError(str(e)) from e
+    for term in selector.terms:
         if term.is_negated or any("*" in value for value in term.values):
             raise UsageError("an alert has attributes, not patterns: write key:value, such as severity:critical")
         found[term.key] = (*found.get(term.key, ()), *term.values)
+        if term.key in words and len(set(found[term.key])) > 1:
+            raise UsageError(f"an alert has one {term.key}, and here are {', '.join(found[term.key])}; test one after the other")
     return found
 
 
@@ -121,12 +132,14 @@ def _when(route: Route) -> str:
     return "" if route.speaks == ALWAYS else f", {timetable_text(route.speaks)}"
 
 
-def _compare(found: set[str], channels: Sequence[str], expect: str) -> None:
+def _compare(found: set[str], channels: Sequence[str], expect: str | None) -> None:
     """Exit 1 when the channels are others than expected; UsageError for a channel that is not configured."""
+    if expect is None:
+        return
     wanted = {name.strip() for name in expect.split(",") if name.strip()}
     for name in sorted(wanted):
         options.choice("--expect", name, tuple(channels))
-    if expect and wanted != found:
+    if wanted != found:
         output.note(f"expected {', '.join(sorted(wanted)) or 'nobody'}, but {', '.join(sorted(found)) or 'nobody'} would be told")
         raise typer.Exit(ExitCode.FAILED)
 

@@ -40,14 +40,14 @@ def show(dataset: Dataset, config: options.ConfigFile = None) -> None:
     with open_app(config) as app:
         table = table_of(dataset, app.environment.checks.values())
         with app.database.read() as connection:
-            accepted = schemas.accepted(connection, [table]).get(table)
+            accepted = schemas.accepted_snapshot(connection, table)
             newest = schemas.newest(connection, table)
     if accepted is None or newest is None:
         raise UsageError(f"no columns of {table.dataset} are kept yet; its schema_drift check keeps them when it runs first")
-    for line in output.table(_rows(accepted), ("#", "COLUMN", "TYPE", "NULLABLE")):
+    for line in output.table(_rows(accepted.columns), ("#", "COLUMN", "TYPE", "NULLABLE")):
         output.write(line)
-    if newest.columns == accepted:
-        output.write(f"accepted {output.instant(newest.accepted_at)} by {output.clean(newest.accepted_by or 'nobody')}")
+    if newest.columns == accepted.columns:
+        output.write(f"accepted {output.instant(accepted.accepted_at)} by {output.clean(accepted.accepted_by or 'nobody')}")
         return
     output.write(f"Seen since {output.instant(newest.recorded_at)}, not accepted:")
     for line in output.table(_rows(newest.columns)):

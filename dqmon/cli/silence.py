@@ -37,13 +37,13 @@ def add(
 ) -> None:
     """Makes alerts quiet until an end: they are recorded, and told when it is over if they still fire."""
     from dqmon.app import open_app
-    from dqmon.engine.silences import Span
+    from dqmon.engine.silences import Span, silence
 
     with open_app(config) as app:
         match, made = app.alert_selector(terms), None
         if not preview:
             begin = options.instant(start, "--from") or app.now()
-            made = app.silence(match, Span(begin, _end(begin, span, until)), reason, options.who(by))
+            made = silence(app.environment, match, Span(begin, _end(begin, span, until)), reason, options.who(by))
         for line in _muted(app, match):
             output.write(line)
     if made is not None:
@@ -80,9 +80,10 @@ def expire(
 ) -> None:
     """Ends a silence now; what still fires is told at once."""
     from dqmon.app import open_app
+    from dqmon.engine import silences
 
     with open_app(config) as app:
-        ended = app.expire_silence(silence, options.who(by))
+        ended = silences.expire(app.environment, silence, options.who(by))
     output.write(f"{ended.id} is over: {output.clean(ended.match)}")
 
 
@@ -107,8 +108,9 @@ def _muted(app: App, match: Selector) -> Iterable[str]:
     """The declared checks whose alerts the selector means, in which case, and whether one is open now; those come first."""
     from dqmon.cli.route import alerts_of
     from dqmon.engine.select import attributes
+    from dqmon.engine.silences import would_mute
 
-    opened = app.would_mute(match)
+    opened = would_mute(app.environment, match)
     found: dict[str, list[str]] = {key.check_id: [] for key in sorted(opened)}
     for check in app.environment.checks.values():
         cases = [name for name, alert in alerts_of(check) if match.matches({**attributes(check), **alert})]

@@ -21,6 +21,7 @@ def command(
 
     Exit codes: 0 valid (warnings included), 2 not valid.
     """
+    from dqmon.alerts.wording import count
     from dqmon.config.project import load
     from dqmon.config.rule_tests import has_rule_tests, read_rule_tests
 
@@ -34,7 +35,6 @@ def command(
         warnings += broken_links(project, Outgoing(TIMEOUT_S, allow_private=is_inside))
     for warning in warnings:
         output.write(f"warning  {output.clean(warning)}")
-    declared = len(project.checks)
-    tested = f", {tests} rule {'test' if tests == 1 else 'tests'}" if tests else ""
-    output.write(f"valid: {declared} {'check' if declared == 1 else 'checks'} declared{tested}, {len(warnings)} warnings")
+    tested = f", {count(tests, 'rule test')}" if tests else ""
+    output.write(f"valid: {count(len(project.checks), 'check')} declared{tested}, {count(len(warnings), 'warning')}")
     raise typer.Exit(ExitCode.OK)

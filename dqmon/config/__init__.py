@@ -1,1 +1,1 @@
-"""YAML with line numbers to typed models: check files and `config/dqmon.yaml` (CHECKS.md)."""
+"""YAML with line numbers to typed models: check files and `config/dqmon.yaml`."""

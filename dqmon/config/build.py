@@ -12,7 +12,8 @@ from dqmon.config.report import Report
 from dqmon.config.review import review, review_filters
 from dqmon.config.runbooks import with_guide
 from dqmon.config.targets import Facts, Placed, Target, known_targets, upstream_nodes
-from dqmon.core.check import Check, CheckType, PartitionBy, PipelineRef, Schedule, SourceLine
+from dqmon.core.check import Check, PartitionBy, PipelineRef, Schedule, SourceLine
+from dqmon.core.check_type import CheckType
 from dqmon.core.lineage import Lineage
 from dqmon.core.table import TableRef
 from dqmon.core.threshold import Threshold, parse_threshold

@@ -20,7 +20,7 @@ from dqmon.config.keys import (
 )
 from dqmon.config.report import Report, suggest
 from dqmon.config.yaml_lines import YamlList, YamlMap
-from dqmon.core.check import CheckType
+from dqmon.core.check_type import CheckType
 from dqmon.core.registry import Registry
 
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from dqmon.config.check_file import declared
-from dqmon.config.project import MAX_TOTAL_BYTES
+from dqmon.config.check_files import MAX_TOTAL_BYTES
 from dqmon.config.report import Report
 from dqmon.config.targets import place
 from dqmon.config.yaml_lines import read_yaml
@@ -43,7 +43,7 @@ def at_commit(project: Project, ref: str, types: Registry) -> Project:
     were wrong then, or are with today's configuration. No program of the repository's configuration is run.
     """
     folder = project.root / project.file.keys.checks_path
-    _git(folder, "rev-parse", "--git-dir")
+    _git(folder, "rev-parse", "--git-dir", hint="; --changed-since compares with a commit, so the project must be in git")
     words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     commit = _git(folder, *words, refused=f"git knows no commit {ref!r}; write a branch, a tag or a commit").decode().strip()
     blobs = tuple(_check_files(_git(folder, "ls-tree", "-r", "-z", "-l", commit)))
@@ -90,8 +90,8 @@ def _contents(folder: Path, blobs: Sequence[_Blob]) -> Iterator[bytes]:
         start += blob.size + 1
 
 
-def _git(folder: Path, *words: str, given: bytes = b"", refused: str = "") -> bytes:
-    """What git says. Raises UsageError; `refused` is what a failure means when git itself gives no reason."""
+def _git(folder: Path, *words: str, given: bytes = b"", refused: str = "", hint: str = "") -> bytes:
+    """What git says. Raises UsageError: git's reason and `hint`, or `refused`, which is what a failure without a reason means."""
     program = shutil.which("git")
     if program is None:
         raise UsageError("--changed-since asks git, and there is no git on the PATH; install it")
@@ -104,4 +104,4 @@ def _git(folder: Path, *words: str, given: bytes = b"", refused: str = "") -> by
     if done.returncode == 0:
         return done.stdout
     said = done.stderr.decode(errors="replace").strip().splitlines()
-    raise UsageError(said[0].removeprefix("fatal: ") if said else refused or f"git {words[0]} failed with {done.returncode}")
+    raise UsageError(said[0].removeprefix("fatal: ") + hint if said else refused or f"git {words[0]} failed with {done.returncode}")

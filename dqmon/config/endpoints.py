@@ -170,8 +170,9 @@ def check_endpoints(file: SettingsFile, found: Mapping[str, Mapping[str, Configu
     """Reports sources that nobody could tell anything, tokens and warehouses that do not fit. `found` are the extensions by section."""
     told = {name: one for name, one in found["ingestion"].items() if issubclass(registries.ingestion.get(one.type), Told)}
     tokens: dict[str, str] = {}
+    is_open = file.data.get("web") is not None
     for name, one in told.items():
-        if file.keys.web is None:
+        if not is_open:
             hint = "add web: {} for this machine alone, or web: {bind: …, allow_hosts: […]}"
             file.report.error(one.source.line, f"ingestion.{name}: what jobs tell comes in by web:, which is not set", hint)
         token = one.options.token.get_secret_value()
@@ -180,7 +181,7 @@ def check_endpoints(file: SettingsFile, found: Mapping[str, Mapping[str, Configu
             file.report.error(line, f"ingestion.{name} has the token of ingestion.{other}", "give each source its own")
         _check_warehouses(file, ("ingestion", name, "namespaces"), getattr(one.options, "namespaces", {}).values())
     for name, one in found["channels"].items():
-        if file.keys.web is None and getattr(one.options, "webhook_secret", None) is not None:
+        if not is_open and getattr(one.options, "webhook_secret", None) is not None:
             line = line_of(file.data, ("channels", name, "webhook_secret"))
             file.report.error(line, f"channels.{name}: webhooks come in by web:, which is not set", "add web: {bind: …, allow_hosts: […]}")
     if file.keys.openlineage is not None:

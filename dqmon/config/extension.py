@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, BeforeValidator, SecretStr
 
 from dqmon.config.environment import Override
-from dqmon.config.fields import keys_of, read_model, without
+from dqmon.config.fields import keys_of, read_model, redact, without
 from dqmon.config.interpolation import Filled, fill, has_reference
 from dqmon.config.report import Report, suggest
 from dqmon.config.settings import Configured, absolute
@@ -64,6 +64,10 @@ def read_extension(written: Written, outside: Outside, known: Registry, report: 
     _make_absolute(options, data, outside.root)
     unknown = () if is_dry else tuple(gap.key for gap in filled.gaps)
     model = read_model(options, data, own, hidden=(*filled.secrets, *secrets_in(options, data)), unknown=unknown)
+    ca = getattr(model, "verify", None)
+    if isinstance(ca, str) and not Path(ca).is_file():
+        message = redact(f"verify: there is no file {ca}", filled.secrets)
+        own.error(data.lines.get("verify"), message, "name the PEM file of the CA, or remove it")
     for problem in (*own.errors, *own.warnings):
         (report.warnings if problem.is_warning else report.errors).append(replace(problem, message=f"{where}: {problem.message}"))
     is_fit = model is not None and not own.errors and (is_dry or not filled.gaps)

@@ -53,7 +53,7 @@ def check_fallbacks(file: SettingsFile, channels: Mapping[str, Configured]) -> N
 
 
 def warn_of_single_paths(file: SettingsFile, channels: Mapping[str, Configured], routes: Sequence[Route], known: Registries) -> None:
-    """Warns of each channel that pages, has no fallback, and is alone with what is critical (R15)."""
+    """Warns of each channel that pages, has no fallback, and is alone with what is critical."""
     for name in dict.fromkeys(_alone(routes)):
         one = channels.get(name)
         if one is None or one.options.fallback is not None or one.options.dry_run or not known.channels.get(one.type).pages:

@@ -12,8 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from dqmon.config.report import Report, suggest
 from dqmon.config.yaml_lines import YamlMap, line_of
+from dqmon.core.duration import PATTERN, write_duration
 
 Model = TypeVar("Model", bound=BaseModel)
+SHORT_SECRET = 4
+"""Characters: a shorter text stands in every other sentence by chance."""
 _Loc = tuple[int | str, ...]
 
 
@@ -39,7 +42,7 @@ def read_model(
         seen: set[tuple[_Loc, bool]] = set()
         for error in e.errors(include_url=False):
             loc = _in_data(data, error["loc"], is_missing=error["type"] == "missing")
-            if ignored and (not error["loc"] or error["loc"][0] in ignored):
+            if (ignored and (not error["loc"] or error["loc"][0] in ignored)) or _follows(error):
                 continue
             mark = (loc, error["type"] == "extra_forbidden")
             if mark not in seen:
@@ -51,9 +54,16 @@ def read_model(
 
 
 def redact(text: str, hidden: Iterable[str]) -> str:
-    """`text` with each of `hidden` masked; also in the escaped form that `repr` gives."""
+    """`text` with each of `hidden` masked; also in the escaped form that `repr` gives.
+
+    Of a short one only the whole value between quotes: masked inside of other words, it could be read from what is missing.
+    """
     for secret in sorted(filter(None, hidden), key=len, reverse=True):
-        text = text.replace(secret, "***").replace(repr(secret)[1:-1], "***")
+        escaped = repr(secret)
+        if len(secret) < SHORT_SECRET:
+            text = text.replace(escaped, f"{escaped[0]}***{escaped[0]}")
+        else:
+            text = text.replace(secret, "***").replace(escaped[1:-1], "***")
     return text
 
 
@@ -87,12 +97,14 @@ def _words(model: type[BaseModel], error: Any, loc: _Loc, more_keys: tuple[str, 
     match error["type"]:
         case "extra_forbidden":
             known = _keys_at(model, error["loc"][:-1])
-            return f"unknown key {key!r}", suggest(key, (*known, *more_keys) if len(loc) == 1 else known)
+            every = (*known, *more_keys) if len(loc) == 1 else known
+            return f"unknown key {key!r}", suggest(key, every) or suggest(key, known)
         case "missing":
             return f"{key!r} is missing", f"add {key}:"
         case "value_error":
             found = str(error["ctx"]["error"])
-            return (f"{key}: {found}" if key else found), None
+            is_named = not key or re.match(rf"{re.escape(key)}\b", found)
+            return (found if is_named else f"{key}: {found}"), None
         case "literal_error" | "enum":
             words = re.findall(r"'([^']*)'", error["ctx"]["expected"])
             return f"{key} is {shown}, which is not one of its values", suggest(error["input"], words)
@@ -117,11 +129,23 @@ _KINDS = {
 }
 
 
+def _follows(error: Any) -> bool:
+    """True for a list that is too short only without its items that are wrong, which have messages of their own."""
+    return bool(error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"])
+
+
 def _expected(error: Any) -> str:
     kind, _, rest = str(error["type"]).partition("_")
     if kind in _KINDS and ("type" in rest or "parsing" in rest):
         return _KINDS[kind]
-    return str(error["msg"]).replace("Input should", "it should")
+    if rest == "too_short" or kind == "too":
+        least, what = error["ctx"]["min_length" if "short" in rest else "max_length"], "character" if kind == "string" else "item"
+        side = "least" if "short" in rest else "most"
+        return f"at {side} {least} {what}{'' if least == 1 else 's'} {'is' if least == 1 else 'are'} expected"
+    words, limit = str(error["msg"]).replace("Input should", "it should"), next(iter(error.get("ctx", {}).values()), None)
+    if isinstance(limit, int) and limit and re.fullmatch(PATTERN, str(error["input"])):
+        return words.replace(str(limit), write_duration(limit))
+    return words
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The keys that every check takes (CHECKS.md), as models: of a file's defaults, an entry, a check."""
+"""The keys that every check takes, as models: of a file's defaults, an entry, a check."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class PipelineCheckKeys(OwnKeys, CommonKeys):
 
 
 LATER_CHECK_KEYS = frozenset({"samples", "on_fail", "slo"})
-"""Keys of CHECKS.md that this version does not honour yet; refused rather than ignored."""
+"""Keys of a check that a later version may take; refused rather than ignored."""
 
 
 def given(keys: CommonKeys | ExposureEntry) -> dict[str, Any]:

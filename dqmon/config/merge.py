@@ -1,4 +1,4 @@
-"""What the entries of one target say together (CHECKS.md, patterns): keys key by key, checks by id."""
+"""What the entries of one target say together: keys key by key, checks by id."""
 
 from __future__ import annotations
 

@@ -76,14 +76,18 @@ def overridden(project: Project, checks: Sequence[Check], values: Mapping[str, o
                 items.append(one)
         placed.append(replace(item, entry=replace(entry, items=tuple(items))))
     known = {key for item in project.placed for one in item.entry.items for key in _keys(one, is_dataset=item.entry.is_dataset)}
-    for key in values.keys() - takers:
-        report.error(None, f"unknown key {key!r}: none of the selected checks takes it", suggest(key, known - FIXED))
+    for key in sorted(values.keys() - takers):
+        if key in known:
+            report.error(None, f"none of the selected checks takes {key!r}", "select others, or leave it out")
+        else:
+            report.error(None, f"unknown key {key!r}: none of the selected checks takes it", suggest(key, known - FIXED))
     if report.errors:
-        raise ConfigError(tuple(replace(problem, line=None) for problem in dict.fromkeys(report.errors)))
+        raise ConfigError(tuple(dict.fromkeys(replace(problem, line=None) for problem in report.errors)))
     rest = tuple(check.id for check in checks if (check.source.path, check.source.line) not in touched)
     return Overridden(replace(project, placed=tuple(placed)), rest)
 
 
 def _keys(item: Item, *, is_dataset: bool) -> frozenset[str]:
     """All keys that the check may have."""
-    return frozenset((*keys_of(DatasetCheckKeys if is_dataset else PipelineCheckKeys), *keys_of(type(item.rule))))
+    found = {*keys_of(DatasetCheckKeys if is_dataset else PipelineCheckKeys), *keys_of(type(item.rule))}
+    return frozenset(found if item.rule.allows_threshold else found - {"warn_if", "fail_if"})

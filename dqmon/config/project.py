@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from dqmon.config.build import build
-from dqmon.config.check_file import Entry, declared
-from dqmon.config.exposures import declared_exposures, exposed
+from dqmon.config.check_file import Entry
+from dqmon.config.check_files import read_check_files
+from dqmon.config.exposures import exposed
 from dqmon.config.fallbacks import warn_of_single_paths, with_fallbacks
 from dqmon.config.quiet import read_quiet
 from dqmon.config.registries import Registries
-from dqmon.config.report import Report
+from dqmon.config.report import Report, shown_path
 from dqmon.config.routes import read_routes, vocabulary
 from dqmon.config.runbooks import Runbooks
+from dqmon.config.sections import read_extensions, source_warehouses, with_mirror
 from dqmon.config.settings import Settings
-from dqmon.config.settings_file import SettingsFile, read_extensions, read_settings_file, source_warehouses, with_mirror
+from dqmon.config.settings_file import SettingsFile, read_settings_file
 from dqmon.config.steps import escalation_channels, read_escalation
 from dqmon.config.targets import Facts, Placed, Target, WarehouseFacts, place
 from dqmon.config.timetables import digest_channels
-from dqmon.config.yaml_lines import read_yaml
-from dqmon.core.check import Check, DatasetCheck, PipelineRef
+from dqmon.core.check import Check, PipelineRef
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.lineage import Lineage
 from dqmon.core.load_record import PipelineInfo
 from dqmon.core.protocols import Warehouse
@@ -33,8 +35,6 @@ from dqmon.core.table import TableRef
 from dqmon.errors import ConfigError, DqmonError, Problem
 
 CONFIG = "config/dqmon.yaml"
-MAX_TOTAL_BYTES = 20_000_000
-"""All check files together (R35)."""
 
 
 class Resolved(NamedTuple):
@@ -99,15 +99,23 @@ def find_project(config: str | None, env: Mapping[str, str], cwd: Path) -> Path:
     named = config or env.get("DQMON_CONFIG")
     if named:
         path = (cwd / named).resolve()
-        if path.is_dir():
-            raise _refused(named, "is a folder", f"name the file, such as {Path(named) / CONFIG}")
-        if not path.is_file():
+        if not _is_file(path):
+            if path.is_dir():
+                raise _refused(named, "is a folder", f"name the file, such as {Path(named) / CONFIG}")
             raise _refused(named, "there is no such file", "--config or DQMON_CONFIG must name a dqmon.yaml")
         return path
     for folder in (cwd, *cwd.parents):
-        if (folder / CONFIG).is_file():
+        if _is_file(folder / CONFIG):
             return (folder / CONFIG).resolve()
     raise _refused(CONFIG, "not found in this folder or any above", "go to your project, or name the file with --config FILE")
+
+
+def _is_file(path: Path) -> bool:
+    """True for a file; ConfigError where this user may not look."""
+    try:
+        return path.is_file()
+    except OSError as e:
+        raise _refused(str(path)[:300], f"cannot be looked at: {e.strerror}", "give this user the right to read it and its folder") from e
 
 
 def load_project(path: Path, env: Mapping[str, str], registries: Registries | None = None) -> Project:
@@ -116,14 +124,14 @@ def load_project(path: Path, env: Mapping[str, str], registries: Registries | No
     `env` is the environment: `DQMON_…` settings and what `${env:…}` refers to.
     """
     known = registries or Registries()
-    root = path.parent.parent if path.parent.name == "config" else path.parent
-    report = Report(_shown(path, root))
+    root = root_of(path)
+    report = Report(shown_path(path, root))
     if not path.is_file():
         raise _refused(report.path, "there is no such file", "name another with --config FILE")
     file = read_settings_file(path, root, env, known, report)
     if file is None:
         raise ConfigError(_sorted(report.errors))
-    entries, exposures = _entries(root, file, known, report)
+    entries, exposures = read_check_files(root, file, known, report)
     used = _used(file, entries)
     settings = read_extensions(file, with_mirror(file, used), known)
     words = vocabulary(known.checks.names(), file.names("warehouses"))
@@ -143,42 +151,9 @@ def load_project(path: Path, env: Mapping[str, str], registries: Registries | No
     return Project(root, path, settings, checks, patterns, routes, lineage, warnings, placed, facts, file, ends, quiet, escalation)
 
 
-def _entries(root: Path, file: SettingsFile, known: Registries, report: Report) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """Those with checks, and the exposures, of all check files."""
-    folder = root / file.keys.checks_path
-    shown = _shown(folder, root)
-    if not folder.is_dir():
-        report.error(
-            file.data.lines.get("checks_path"), f"there is no folder {shown}/", "make it and write a check file, or set checks_path:"
-        )
-        return (), ()
-    entries: list[Entry] = []
-    exposures: list[Entry] = []
-    total = 0
-    paths = tuple(_check_files(folder))
-    for path in paths:
-        own = report.of(_shown(path, root))
-        if not path.resolve().is_relative_to(root.resolve()):
-            own.error(None, "the file is a link that leads out of the project", "copy it into the project")
-            continue
-        total += path.stat().st_size
-        if total > MAX_TOTAL_BYTES:
-            own.error(None, f"the check files have more than {MAX_TOTAL_BYTES:,} bytes in all", "remove some")
-            break
-        if (data := read_yaml(path, own)) is not None:
-            entries.extend(declared(data, own, known.checks))
-            exposures.extend(declared_exposures(data, own))
-    if not paths:
-        report.error(None, f"there are no check files (*.yaml, *.yml) in {shown}/", f"write {shown}/first.yaml")
-    return tuple(entries), tuple(exposures)
-
-
-def _check_files(folder: Path) -> Iterator[Path]:
-    """All check files below `folder` by name, but `tests/` and what is hidden (Kubernetes keeps its mounts' copies there)."""
-    for path in sorted((*folder.rglob("*.yaml"), *folder.rglob("*.yml"))):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and parts[0] != "tests" and not any(part.startswith(".") for part in parts):
-            yield path
+def root_of(path: Path) -> Path:
+    """The folder of the project that the file at `path` configures."""
+    return path.parent.parent if path.parent.name == "config" else path.parent
 
 
 def _used(file: SettingsFile, entries: Iterable[Entry]) -> dict[str, frozenset[str]]:
@@ -246,10 +221,6 @@ def _note_unscheduled(checks: Iterable[Check], report: Report) -> None:
 
 def _with_report(item: Placed, found: Report) -> Placed:
     return replace(item, entry=replace(item.entry, report=found.of(item.entry.report.path)))
-
-
-def _shown(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 def _refused(path: str, message: str, hint: str) -> ConfigError:

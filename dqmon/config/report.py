@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dqmon.errors import Problem
 
@@ -33,6 +34,11 @@ class Report:
     def of(self, path: str) -> Report:
         """The report of another file, with the same lists."""
         return Report(path, self.errors, self.warnings)
+
+
+def shown_path(path: Path, root: Path) -> str:
+    """The file as problems name it: from the project's folder on where it is below it."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 def suggest(word: object, words: Iterable[str]) -> str | None:

@@ -10,7 +10,8 @@ from dqmon.config.merge import Chosen
 from dqmon.config.report import suggest
 from dqmon.config.targets import Facts, Placed, Target
 from dqmon.config.words import is_host_allowed, runbook_host
-from dqmon.core.check import Check, DatasetCheck, PipelineCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck, PipelineCheck
 from dqmon.core.runbook import is_path
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Dimension, Severity
@@ -26,7 +27,7 @@ def review(check: Check, one: Chosen, values: Mapping[str, Any], facts: Facts) -
     _elsewhere(check, one, facts)
     for sentence in check.rule.problems(check):
         mentioned = next((word for word in re.findall(r"\w+", sentence) if word in one.item.data.lines), "")
-        _error(one, mentioned, f"{check.type}: {sentence}")
+        _error(one, mentioned, sentence if sentence.startswith(f"{check.type} ") else f"{check.type}: {sentence}")
 
 
 def review_filters(target: Target, layers: Sequence[Placed], facts: Facts) -> None:
@@ -77,7 +78,7 @@ def _needs(check: Check, one: Chosen, facts: Facts) -> None:
     provided = facts.sources[check.pipeline.source] if check.pipeline else None
     if check.pipeline and isinstance(check.rule, PipelineCheck) and provided is not None and (missing := check.rule.needed - provided):
         message = f"{check.type} needs {', '.join(sorted(missing))}, which the source {check.pipeline.source!r} cannot tell"
-        _error(one, check.type, message, "remove the check")
+        _error(one, check.type, message, "remove the check, or map what tells it if the source is of the type sql or http")
 
 
 def _elsewhere(check: Check, one: Chosen, facts: Facts) -> None:
@@ -96,7 +97,7 @@ def _divisions(check: Check, one: Chosen) -> None:
 
 
 def _runbook(check: Check, one: Chosen, values: Mapping[str, Any], facts: Facts) -> None:
-    """Missing owner or runbook: an error from `require_runbook` on, a warning from error on (CHECKS.md); R18."""
+    """Missing owner or runbook: an error from `require_runbook` on, a warning from error on."""
     report = one.placed.entry.report
     missing = [key for key in ("owner", "runbook") if not values.get(key)]
     if missing:

@@ -17,6 +17,9 @@ from dqmon.core.verdict import Dimension, Severity
 
 STATES = ("passing", "warning", "failing", "error", "skipped", "learning", "overdue")
 KINDS = ("data", "error")
+NO_MATCH = "name one severity, kind or state that is open"
+_TROUBLE = (("data", "failing"), ("data", "warning"), ("error", "error"))
+"""The kinds and states of alerts that are open."""
 
 
 def vocabulary(types: Iterable[str], warehouses: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -40,14 +43,24 @@ def read_selector(texts: Iterable[str], words: Mapping[str, tuple[str, ...]]) ->
         found = next((word for text in listed for word in text.split() if repr(word) in str(e)), "")
         hint = suggest(found.removeprefix("not:").partition(":")[0], KEYS) if "unknown selector key" in str(e) else None
         raise ValueError(f"{e}; {hint}" if hint else str(e)) from None
+    check_words(selector, words)
+    return selector
+
+
+def check_words(selector: Selector, words: Mapping[str, tuple[str, ...]]) -> None:
+    """ValueError with a suggestion for a value that nothing can have."""
     for term in selector.terms:
         for value in term.values:
             known = words.get(term.key)
             if known is not None and "*" not in value and value not in known:
                 hint = suggest(value, known)
-                msg = f"unknown {term.key} {value!r}" + (f"; {hint}" if hint else "")
-                raise ValueError(msg)
-    return selector
+                raise ValueError(f"unknown {term.key} {value!r}" + (f"; {hint}" if hint else ""))
+
+
+def can_match(match: Selector) -> bool:
+    """True when some open alert could have what the selector's terms say of severity, kind and state."""
+    open_alerts = ({"severity": (one.value,), "kind": (kind,), "state": (state,)} for one in Severity for kind, state in _TROUBLE)
+    return any(Selector(tuple(term for term in match.terms if term.key in alert)).matches(alert) for alert in open_alerts)
 
 
 def read_routes(data: YamlMap, channels: Iterable[str], words: Mapping[str, tuple[str, ...]], report: Report) -> tuple[Route, ...]:
@@ -92,6 +105,8 @@ def _route(keys: RouteKeys, item: YamlMap, channels: tuple[str, ...], words: Map
             match = read_selector((keys.match,), words)
         except ValueError as e:
             report.error(line_of(item, ("match",)), f"route {keys.name!r}: {e}")
+        if match is not None and not can_match(match):
+            report.error(line_of(item, ("match",)), f"route {keys.name!r}: no open alert can match {keys.match!r}", NO_MATCH)
     if (keys.match is None) is not keys.is_default:
         message = "has both match and default" if keys.is_default else "has neither match nor default: true"
         report.error(

@@ -28,10 +28,8 @@ def _series(value: object) -> object:
 
 def read_instant(value: object) -> object:
     """An instant with a zone, in UTC; ValueError names the form."""
-    if not isinstance(value, str):
-        return value
     try:
-        found = datetime.fromisoformat(value)
+        found = datetime.fromisoformat(str(value))
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
@@ -41,14 +39,13 @@ def read_instant(value: object) -> object:
 
 def _moment(value: object) -> object:
     """`1d 30m` after the start, or an instant with a zone."""
-    if not isinstance(value, str):
-        return value
-    if not re.fullmatch(r"\d+[a-z]+(\s+\d+[a-z]+)*", value):
+    text = str(value)
+    if not re.fullmatch(r"\d+[a-z]+(\s+\d+[a-z]+)*", text):
         try:
-            return read_instant(value)
+            return read_instant(text)
         except ValueError:
             raise ValueError(f"{value!r} is no time; write how long after the start (1d 30m), or an instant (2013-02-08T13:00Z)") from None
-    seconds = sum(map(parse_duration, value.split()))
+    seconds = sum(map(parse_duration, text.split()))
     if seconds > LONGEST_S:
         raise ValueError(f"{value!r} is more than 100 years; write less")
     return timedelta(seconds=seconds)

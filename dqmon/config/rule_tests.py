@@ -12,9 +12,10 @@ from typing import Literal, TypeAlias
 
 from dqmon.checks.base.as_measured import problem_of
 from dqmon.config.check_file import check_version, listed, unknown_keys
+from dqmon.config.check_files import yaml_files
 from dqmon.config.fields import read_model
 from dqmon.config.project import Project
-from dqmon.config.report import Report, suggest
+from dqmon.config.report import Report, shown_path, suggest
 from dqmon.config.rule_rows import columns_of
 from dqmon.config.rule_test_keys import KEY, BesideKeys, ExpectKeys, RowsKeys, RuleTestKeys
 from dqmon.config.yaml_lines import YamlMap, line_of, read_yaml
@@ -40,7 +41,7 @@ def read_rule_tests(project: Project, paths: Iterable[str] = ()) -> tuple[RuleTe
     report = Report("")
     tests: list[RuleTest] = []
     for path in _files(project, paths, report):
-        own = report.of(_shown(path, project))
+        own = report.of(shown_path(path, project.root))
         if (data := read_yaml(path, own)) is not None:
             read = _declared(data, own)
             reader = _Reader(project, own, data, _known(project, _named(read.values())))
@@ -53,29 +54,19 @@ def read_rule_tests(project: Project, paths: Iterable[str] = ()) -> tuple[RuleTe
 def has_rule_tests(project: Project) -> bool:
     """True when there is a file in `checks/tests/`."""
     folder = project.settings.checks_path / FOLDER
-    return folder.is_dir() and bool(_below(folder))
+    return folder.is_dir() and bool(yaml_files(folder, Report("")))
 
 
 def _files(project: Project, paths: Iterable[str], report: Report) -> Iterator[Path]:
     folder = project.settings.checks_path / FOLDER
     for path in (Path.cwd() / path for path in paths) if paths else (folder,):
-        own = report.of(_shown(path, project))
-        found = _below(path) if path.is_dir() else [path]
+        own = report.of(shown_path(path, project.root))
+        found = yaml_files(path, report) if path.is_dir() else [path]
         if not path.exists():
             own.error(None, "there is no such file or folder", "write rule tests there, see docs/rule-tests.md")
         elif not found:
             own.error(None, "there are no rule tests (*.yaml, *.yml)", "write one, see docs/rule-tests.md")
         yield from found if path.exists() else ()
-
-
-def _below(folder: Path) -> list[Path]:
-    """All files by name, but what is hidden (Kubernetes keeps its mounts' copies there)."""
-    every = (*folder.rglob("*.yaml"), *folder.rglob("*.yml"))
-    return sorted(path for path in every if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts))
-
-
-def _shown(path: Path, project: Project) -> str:
-    return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)
 
 
 def _declared(data: YamlMap, report: Report) -> dict[int, RuleTestKeys]:

@@ -26,7 +26,7 @@ SECTIONS = {"warehouses": "warehouses", "ingestion": "ingestion", "channels": "c
 LATER = frozenset({
     "heartbeat", "quarantine", "queue",
 })  # fmt: skip
-"""Keys that CHECKS.md names for later versions; refused rather than ignored."""
+"""Keys that a later version may take; refused rather than ignored."""
 
 GroupBy = Literal["incident", "dataset", "owner", "tag", "type", "severity", "kind", "warehouse", "dimension", "id"]
 

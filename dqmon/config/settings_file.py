@@ -1,8 +1,8 @@
-"""Reading `config/dqmon.yaml`: the file, then the environment over it, then each extension by its type."""
+"""Reading `config/dqmon.yaml`: the file, and the environment over it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from dqmon.config.check_file import check_version, unknown_keys
-from dqmon.config.endpoints import OpenlineageKeys, check_endpoints
 from dqmon.config.environment import PLACE, Override, overrides
-from dqmon.config.extension import Outside, Written, from_text, read_extension, secrets_in
-from dqmon.config.fallbacks import check_fallbacks
+from dqmon.config.extension import Outside, from_text, secrets_in
 from dqmon.config.fields import keys_of, only, read_model
 from dqmon.config.interpolation import Unset, fill, has_reference, read_secret
 from dqmon.config.registries import Registries
-from dqmon.config.report import Report, suggest
-from dqmon.config.settings import LATER, SECTIONS, BudgetKeys, Configured, RetentionKeys, Settings, SettingsKeys, absolute_store
-from dqmon.config.timetables import check_digest
-from dqmon.config.yaml_lines import YamlMap, line_of, read_yaml
-from dqmon.core.cost import Budget
-from dqmon.core.protocols import Writable
+from dqmon.config.report import Report
+from dqmon.config.settings import LATER, SECTIONS, RetentionKeys, SettingsKeys, absolute_store
+from dqmon.config.yaml_lines import YamlMap, read_yaml
 from dqmon.errors import Problem
 
 KEYS = ("version", *keys_of(SettingsKeys), *SECTIONS, "routes")
@@ -72,11 +67,26 @@ def read_settings_file(path: Path, root: Path, env: Mapping[str, str], registrie
         if key != "store" and has_reference(data.get(key)) and data.lines[key] >= 0:
             report.error(data.lines[key], f"{key}: ${{…}} stands in options and the store's url only", "write the value")
     for gap in simple.gaps:
-        report.error(gap.line, f"{gap.key}: {gap.reason}")
+        report.error(gap.line, f"{gap.key}: {gap.reason}", "set it" if gap.is_unset else None)
     missing = tuple(gap.key for gap in simple.gaps)
     hidden = (*simple.secrets, *secrets_in(SettingsKeys, simple.data))
     keys = read_model(SettingsKeys, simple.data, report, more_keys=KEYS, hidden=hidden, unknown=missing)
-    return SettingsFile(data, keys or SettingsKeys(), outside, report)
+    return SettingsFile(data, keys or _sound(simple.data), outside, report)
+
+
+def _sound(data: YamlMap) -> SettingsKeys:
+    """The settings that are right by themselves, so that one that is wrong hides nothing of the others."""
+    right = [key for key in data if read_model(SettingsKeys, only(data, (key,)), Report(""))]
+    return read_model(SettingsKeys, only(data, right), Report("")) or SettingsKeys()
+
+
+def store_url(path: Path, root: Path, env: Mapping[str, str], registries: Registries) -> str | None:
+    """Where the store of a project is whose files may be wrong in everything else; None when that is wrong, too."""
+    file = read_settings_file(path, root, env, registries, Report(""))
+    if file is None:
+        return None
+    is_default = "store" in file.data and "store" not in file.keys.model_fields_set
+    return None if is_default else absolute_store(file.keys.store.url.get_secret_value(), root)
 
 
 def _apply(data: YamlMap, override: Override, line: int, registries: Registries, report: Report) -> None:
@@ -109,122 +119,3 @@ def _apply(data: YamlMap, override: Override, line: int, registries: Registries,
 
 def _same(node: YamlMap, name: str) -> str:
     return next((key for key in node if key.lower() == name.lower()), name)
-
-
-def read_extensions(file: SettingsFile, used: Mapping[str, frozenset[str]], registries: Registries) -> Settings:
-    """All settings; problems are in the file's report. `used` are the names in use, by section."""
-    found: dict[str, dict[str, Configured]] = {}
-    for section, registry in SECTIONS.items():
-        found[section] = {}
-        raw: Any = file.data.get(section)
-        if raw is not None and not isinstance(raw, YamlMap):
-            file.report.error(file.data.lines[section], f"{section} must be a mapping of names to options", "write name: {type: …}")
-        for name in file.names(section):
-            is_used = name in used.get(section, ())
-            line = line_of(file.data, (section, name))
-            written = Written(section, name, raw[name], line, is_used)
-            one = read_extension(written, file.outside, registries.of(registry), file.report)
-            if one is not None:
-                found[section][name] = one
-    _check_source_warehouses(file)
-    _check_budgets(file, found["warehouses"])
-    _check_mirror(file, found["warehouses"], registries)
-    check_endpoints(file, found, registries)
-    check_fallbacks(file, found["channels"])
-    check_digest(file, found["channels"], registries)
-    keys = file.keys
-    return Settings(
-        instance=keys.instance,
-        store_url=absolute_store(keys.store.url.get_secret_value(), file.outside.root),
-        checks_path=file.outside.root / keys.checks_path,
-        require_runbook=keys.require_runbook,
-        runbook_hosts=keys.runbook_hosts,
-        fuse_within_s=keys.fuse_within,
-        correlate_within_s=keys.correlate_within,
-        retention=keys.retention,
-        python_path=file.outside.root / keys.python_path if keys.python_path is not None else None,
-        reuse=keys.reuse,
-        budgets={name: Budget(**budget.model_dump()) for name, budget in keys.budgets.items()},
-        mirror=keys.mirror,
-        web=keys.web,
-        openlineage=_absolute_ca(keys.openlineage, file.outside.root),
-        platform_owner=keys.platform_owner,
-        storm_above=keys.storm.above,
-        digest=keys.digest.plan if keys.digest else None,
-        warehouses=found["warehouses"],
-        ingestion=found["ingestion"],
-        channels=found["channels"],
-    )
-
-
-def _absolute_ca(keys: OpenlineageKeys | None, root: Path) -> OpenlineageKeys | None:
-    """The keys with the CA file's path made absolute."""
-    return keys and (keys.model_copy(update={"verify": str(root / keys.verify)}) if keys.verify else keys)
-
-
-def _check_source_warehouses(file: SettingsFile) -> None:
-    known = file.names("warehouses")
-    for name in file.names("ingestion"):
-        warehouse = file.option("ingestion", name, "warehouse")
-        if isinstance(warehouse, str) and warehouse not in known:
-            line = line_of(file.data, ("ingestion", name, "warehouse"))
-            file.report.error(
-                line, f"ingestion.{name}: unknown warehouse {warehouse!r}", suggest(warehouse, known) or "declare it under warehouses:"
-            )
-
-
-def _check_budgets(file: SettingsFile, warehouses: Mapping[str, Configured]) -> None:
-    """Each budget is of a warehouse that is there, limits something, and counts credits only where there is a price."""
-    known = file.names("warehouses")
-    for name, budget in file.keys.budgets.items():
-        line = line_of(file.data, ("budgets", name))
-        if name not in known:
-            file.report.error(line, f"budgets: unknown warehouse {name!r}", suggest(name, known) or "declare it under warehouses:")
-        elif budget == BudgetKeys():
-            file.report.error(line, f"budgets.{name} limits nothing", "write credits_per_day, bytes_per_day or seconds_per_day")
-        elif budget.credits_per_day is not None and name in warehouses and not _has_price(warehouses[name]):
-            line = line_of(file.data, ("budgets", name, "credits_per_day"))
-            file.report.error(line, f"budgets.{name}: the warehouse has no price", "set its credits_per_hour or price_per_tib")
-
-
-def _has_price(warehouse: Configured) -> bool:
-    return warehouse.options.credits_per_hour is not None or warehouse.options.price_per_tib is not None
-
-
-def _check_mirror(file: SettingsFile, warehouses: Mapping[str, Configured], registries: Registries) -> None:
-    """Its warehouse is there, is of a type that can be written to, and is no file that others read."""
-    mirror, known = file.keys.mirror, file.names("warehouses")
-    if mirror is None:
-        return
-    line = line_of(file.data, ("mirror", "warehouse"))
-    target = warehouses.get(mirror.warehouse)
-    if mirror.warehouse not in known:
-        file.report.error(line, f"mirror: unknown warehouse {mirror.warehouse!r}", suggest(mirror.warehouse, known) or "declare it there")
-    if target is None:
-        return
-    kind = registries.warehouses.get(target.type)
-    if not issubclass(kind, Writable):
-        able = ", ".join(name for name, other in registries.warehouses.all().items() if issubclass(other, Writable))
-        file.report.error(line, f"mirror: {target.type} is not written to", f"name a warehouse of one of these types: {able}")
-    path = getattr(target.options, "path", None)
-    same = [other.name for other in warehouses.values() if other is not target and getattr(other.options, "path", None) == path]
-    if path is not None and same:
-        hint = "give the mirror a file of its own, since nobody can read a file while it is written"
-        file.report.error(line, f"mirror: {mirror.warehouse} is the same file as {same[0]}", hint)
-
-
-def with_mirror(file: SettingsFile, used: Mapping[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:
-    """The names in use with the mirror's warehouse, which nothing else may use: its role writes, and those of checks must not."""
-    if file.keys.mirror is None:
-        return used
-    name = file.keys.mirror.warehouse
-    if name in used["warehouses"]:
-        hint = "declare it a second time under another name, with a user who may write, for the mirror alone"
-        file.report.error(line_of(file.data, ("mirror", "warehouse")), f"mirror: checks use the warehouse {name}, too", hint)
-    return {**used, "warehouses": used["warehouses"] | {name}}
-
-
-def source_warehouses(file: SettingsFile, sources: Iterable[str]) -> frozenset[str]:
-    """The warehouses that these sources read."""
-    found = (file.option("ingestion", name, "warehouse") for name in sources if name in file.names("ingestion"))
-    return frozenset(name for name in found if isinstance(name, str))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise, product
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dqmon.config.report import suggest
-from dqmon.config.routes import read_selector
+from dqmon.config.routes import NO_MATCH, can_match, read_selector
 from dqmon.config.yaml_lines import line_of
 from dqmon.core.duration import format_duration
 from dqmon.core.route import Route
-from dqmon.core.verdict import Severity
 
 if TYPE_CHECKING:
     from dqmon.config.escalation import EscalationKeys
     from dqmon.config.settings_file import SettingsFile
     from dqmon.core.selector import Selector
-
-_TROUBLE = (("data", "failing"), ("data", "warning"), ("error", "error"))
-"""The kinds and states of alerts that are open."""
 
 
 def escalation_channels(file: SettingsFile) -> tuple[str, ...]:
@@ -53,22 +49,9 @@ def _match(file: SettingsFile, at: int, keys: EscalationKeys, words: Mapping[str
     except ValueError as e:
         file.report.error(line, f"escalation {keys.name!r}: {e}")
         return None
-    if not any(_fits(match, open_alert) for open_alert in _open_alerts()):
-        file.report.error(
-            line, f"escalation {keys.name!r}: no open alert can match {keys.match!r}", "name one severity, kind or state that is open"
-        )
+    if not can_match(match):
+        file.report.error(line, f"escalation {keys.name!r}: no open alert can match {keys.match!r}", NO_MATCH)
     return match
-
-
-def _open_alerts() -> Iterator[dict[str, tuple[str, ...]]]:
-    for severity, (kind, state) in product(Severity, _TROUBLE):
-        yield {"severity": (severity.value,), "kind": (kind,), "state": (state,)}
-
-
-def _fits(match: Selector, open_alert: Mapping[str, tuple[str, ...]]) -> bool:
-    """True unless one of its terms about what `open_alert` has does not hold."""
-    terms = tuple(term for term in match.terms if term.key in open_alert)
-    return type(match)(terms).matches(open_alert)
 
 
 def _check(file: SettingsFile, at: int, keys: EscalationKeys, *, is_told: bool) -> None:

@@ -106,8 +106,8 @@ def warehouse_of(entry: Entry, facts: Facts) -> str | None:
     name: str = entry.keys.get("warehouse", entry.defaults.get("warehouse")) or facts.first
     if name in facts.warehouses:
         return name
-    hint = suggest(name, facts.warehouses) or "declare it in dqmon.yaml"
-    entry.report.error(entry.line_of("warehouse"), f"unknown warehouse {name!r}", hint)
+    hint = suggest(name, facts.warehouses) or "declare it under warehouses: in dqmon.yaml"
+    entry.report.error(entry.line_of("warehouse"), f"unknown warehouse {name!r}" if name else "the table has no warehouse", hint)
     return None
 
 

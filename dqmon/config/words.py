@@ -62,7 +62,7 @@ def _known_cron(text: str) -> None:
 
 
 def check_runbook(value: object) -> object:
-    """`value` if it is a Markdown file's path, or may be sent in a message: https, a host name, no user in it (R18); else ValueError."""
+    """`value` if it is a Markdown file's path, or may be sent in a message: https, a host name, no user in it; else ValueError."""
     if isinstance(value, str):
         if unknown := sorted(set(re.findall(r"\{[^}]*\}?", value)) - {"{check}", "{dataset}"}):
             msg = f"runbook {value!r} holds {unknown[0]}; only {{check}} and {{dataset}} are filled in"

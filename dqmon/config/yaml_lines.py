@@ -1,4 +1,4 @@
-"""YAML as plain values that remember their lines; bombs and ambiguities are refused (R35)."""
+"""YAML as plain values that remember their lines; bombs and ambiguities are refused."""
 
 from __future__ import annotations
 

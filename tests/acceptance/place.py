@@ -7,14 +7,14 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import warm_program
+from patience import PATIENCE_S
 
 PACKAGE = Path(__file__).parents[2]
 
@@ -79,7 +79,7 @@ def _environment() -> dict[str, str]:
 def ended(process: subprocess.Popen[str]) -> Done:
     """The end of a started command."""
     try:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
     return _without_traceback(Done(process.returncode, out, err))
@@ -88,15 +88,6 @@ def ended(process: subprocess.Popen[str]) -> Done:
 def _without_traceback(done: Done) -> Done:
     assert "Traceback" not in done.err, f"found a traceback, expected one clear message:\n{done.err}"
     return done
-
-
-def wait_for(reached: Callable[[], Any], what: str, timeout_s: float = 15, log: Callable[[], str] = str) -> Any:
-    """The first true answer of `reached`; fails with `what` and the log when none comes in time."""
-    until = time.monotonic() + timeout_s
-    while not (found := reached()):
-        assert time.monotonic() < until, f"waited {timeout_s:g} s for {what}; the log says:\n{log()}"
-        time.sleep(0.05)
-    return found
 
 
 @contextmanager

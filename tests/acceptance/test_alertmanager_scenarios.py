@@ -23,7 +23,7 @@ from dqmon.engine.deliver import deliver_once
 from dqmon.engine.notify import notify_once
 from dqmon.engine.silences import Span, silence
 from dqmon.errors import Transient
-from dqmon.store import deliveries, leases
+from dqmon.store import leases, sending
 
 PASS, FAIL = Verdict.PASS, Verdict.FAIL
 NAMES = ("test1", "test2", "test3", "test4", "test5")
@@ -101,7 +101,7 @@ class Cluster(World):
             continue
         deliver_once(self.database, self.channels, lambda: self.now, "sender", jitter=lambda: 1.0)
         with self.database.read() as connection:
-            again = [deliveries.next_at(connection, name) for name in self.channels]
+            again = [sending.next_at(connection, name) for name in self.channels]
         return min((when for when in (due, *again) if when is not None and when > self.now), default=None)
 
     def result(self, verdict: Verdict, *names: str) -> Callable[[], None]:

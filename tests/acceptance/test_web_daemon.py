@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from place import Place, wait_for
+from patience import PATIENCE_S, wait_for
+from place import Place
 
 TOKEN, OTHER = "a-token-of-24-characters", "b-token-of-24-characters"
 SETTINGS = """\
@@ -59,7 +60,7 @@ class Daemon(Place):
             self.wait(lambda: self.events("web endpoint listens"), "the endpoint")
             yield process
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0, self.log.read_text()
+            assert process.wait(PATIENCE_S) == 0, self.log.read_text()
         finally:
             process.kill()
             process.wait()
@@ -68,7 +69,7 @@ class Daemon(Place):
         return [found for line in self.log.read_text().splitlines() if (found := json.loads(line))["event"] == name]
 
     def wait(self, reached: Any, what: str) -> Any:
-        return wait_for(reached, what, 30, self.log.read_text)
+        return wait_for(reached, what, log=self.log.read_text)
 
     def url(self, path: str) -> str:
         return f"http://{self.events('web endpoint listens')[-1]['address']}{path}"

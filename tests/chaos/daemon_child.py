@@ -8,6 +8,7 @@ drain_s, lease_s.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ from dqmon.core.check import Schedule
 from dqmon.daemon.service import Service
 from dqmon.daemon.work import Setup, Timed, Work
 from dqmon.errors import ConfigError, Problem
-from dqmon.store import leases, slots
+from dqmon.store import leases, meta, slots
 from dqmon.store.database import Database
 from dqmon.store.schema import Instant, metadata
 
@@ -43,7 +44,7 @@ runs = sa.Table(
 
 def create(database: Database) -> None:
     with database.write() as connection:
-        metadata.create_all(connection, tables=[slots.slots, leases.leases])
+        metadata.create_all(connection, tables=[slots.slots, leases.leases, meta.meta])
         own.create_all(connection)
 
 
@@ -57,6 +58,7 @@ class StandIn:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
         self.batches = 0
+        self._numbers = itertools.count(1)  # threads count at once, and the fifth is told once
 
     def die(self, point: str) -> None:
         if self.settings.get("die_at") == point and self.batches >= self.settings.get("die_after", 0):
@@ -70,8 +72,8 @@ class StandIn:
         time.sleep(self.settings["run_s"] / 2)
         self.die("run")
         time.sleep(self.settings["run_s"] / 2)
-        self.batches += 1
-        if self.batches == 5 and self.settings.get("jump_s"):
+        self.batches = number = next(self._numbers)
+        if number == 5 and self.settings.get("jump_s"):
             time_machine.travel(datetime.now(UTC) + timedelta(seconds=self.settings["jump_s"])).start()
         return batch
 

@@ -2,9 +2,9 @@
 
 `python kill_senders.py STORE_URL VENDOR CYCLES SEED` prints one line of JSON with what it found, judged only from what the
 fake vendor holds and from the store. In each cycle new triggers, and updates and resolves of the groups of the last cycles, go
-into the outbox together; two senders are forked from this warm process, let go at the same moment and both killed 4 to 40 ms
-later, and their leases run out on a virtual clock. After each round of cycles two senders that nobody kills empty the outbox,
-end what is still open, and the round is judged.
+into the outbox together; two senders are forked from this warm process, let go at the same moment and both killed up to 36 ms
+after one of them began to send, in each fifth cycle after they were let go; and their leases run out on a virtual clock. After
+each round of cycles two senders that nobody kills empty the outbox, end what is still open, and the round is judged.
 
 Severities are random, so that a resolve may outrank its trigger, and often stands next to it in the queue: only the order
 within a group keeps it behind. What was never tried is cancelled by its resolve, so the triggers that a resolve could
@@ -34,6 +34,7 @@ FAKES = Path(__file__).parent.parent / "fakes"
 sys.path.insert(0, str(FAKES))
 
 import kill_verdicts  # noqa: E402 - the path is set above
+from patience import PATIENCE_S  # noqa: E402 - as above
 from sample_messages import AT, delivery, group, message  # noqa: E402 - as above
 
 from dqmon.core.delivery import DeliveryKind  # noqa: E402 - as above
@@ -41,23 +42,25 @@ from dqmon.core.verdict import Severity  # noqa: E402 - as above
 from dqmon.engine.deliver import deliver_once, lease_s  # noqa: E402 - as above
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions  # noqa: E402 - as above
 from dqmon.notify.slack import Slack, SlackOptions  # noqa: E402 - as above
-from dqmon.store import deliveries, groups  # noqa: E402 - as above
+from dqmon.store import deliveries, groups, sending  # noqa: E402 - as above
 from dqmon.store.database import Database  # noqa: E402 - as above
 
 FORK = multiprocessing.get_context("fork")
 ROUND = 5
 NEW_GROUPS = 2
-KILL_MS = (4, 40)
+KILL_MS = (0, 36)
+AT_ONCE_RATIO = 0.2
+"""So many cycles kill without waiting for a first delivery, which is late on a busy machine."""
 ANSWER_MS = (0, 30)
 TRIGGER, UPDATE, RESOLVE = DeliveryKind.TRIGGER, DeliveryKind.UPDATE, DeliveryKind.RESOLVE
 
 
 def forget_order():
     """Replaces the claim of this process by one without the rule that a group's oldest delivery goes first."""
-    source = inspect.getsource(deliveries._claimable)
+    source = inspect.getsource(sending._claimable)
     assert source.count("~is_behind") == 1, "the claim has changed: take its order out here in another way"
     code = compile("from __future__ import annotations\n" + source.replace("~is_behind", "sa.true()"), "unordered claim", "exec")
-    exec(code, vars(deliveries))
+    exec(code, vars(sending))
 
 
 def channel_of(vendor, urls):
@@ -111,43 +114,55 @@ class Bench:
         self.group_ids += new
         self.open = (self.open | set(new)) - {group_id for group_id, kind in told if kind is RESOLVE}
 
-    def send(self, gate, is_endless):
-        parent = os.getppid()
+    def send(self, gate, begun, is_endless):
+        parent, channel = os.getppid(), self.channels["team"]
+        send = channel.send
+
+        def telling(*arguments):
+            os.write(begun, b".")
+            return send(*arguments)
+
+        channel.send = telling
         with self.database.read() as connection:
             connection.execute(sa.text("select 1"))
-        gate.wait(30)
+        gate.wait(PATIENCE_S)
         while deliver_once(self.database, self.channels, lambda: self.now, f"p{os.getpid()}") or is_endless:
             if os.getppid() != parent:  # this program itself was killed
                 return
 
     def start_two(self, *, is_endless):
-        """Two senders, each connected to the store, let go at the same moment."""
+        """Two senders, each connected to the store, let go at the same moment; and a pipe with a byte for each message that they begin."""
         self.database.close()  # a connection must not be shared with a child
         self.now += self.lease
         gate = FORK.Barrier(3)
-        senders = [FORK.Process(target=self.send, args=(gate, is_endless), daemon=True) for _ in range(2)]
+        begun, to_begun = os.pipe()
+        senders = [FORK.Process(target=self.send, args=(gate, to_begun, is_endless), daemon=True) for _ in range(2)]
         for sender in senders:
             sender.start()
-        gate.wait(30)
-        return senders
+        os.close(to_begun)
+        gate.wait(PATIENCE_S)
+        return senders, begun
 
-    def end(self, senders, exit_code):
+    def end(self, senders, begun, exit_code):
         """Waits for the senders, and for the requests that they left behind: a lease is longer than any of them."""
         for sender in senders:
             sender.join()
+        os.close(begun)
         self.ask("/_idle")
         return sum(sender.exitcode == exit_code for sender in senders)
 
     def cycle(self):
         self.feed()
-        senders = self.start_two(is_endless=True)
+        senders, begun = self.start_two(is_endless=True)
+        if self.random.random() >= AT_ONCE_RATIO:
+            os.read(begun, 1)
         time.sleep(self.random.uniform(*KILL_MS) / 1000)
         for sender in senders:
             sender.kill()
-        return self.end(senders, -signal.SIGKILL)
+        return self.end(senders, begun, -signal.SIGKILL)
 
     def deliver_all(self):
-        assert self.end(self.start_two(is_endless=False), 0) == 2, "a sender that nobody killed has failed"
+        assert self.end(*self.start_two(is_endless=False), 0) == 2, "a sender that nobody killed has failed"
 
     def round(self, cycles):
         """So many cycles and what came of them."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from alert_world import MINUTE, SECOND, T0, Loud, World, check
 
-from dqmon.alerts.correlate import acknowledge
+from dqmon.alerts.correlate import acknowledge, close_by_hand
 from dqmon.core.alert import AlertKey, AlertKind
 from dqmon.core.delivery import DeliveryState
 from dqmon.core.route import Route
@@ -188,6 +188,20 @@ def test_what_fires_again_within_an_hour_is_the_same_incident_and_a_new_page(wor
     assert [i.id for i in world.incidents().values()] != [incident.id], "after more than correlate_within it is a new one"
 
 
+@pytest.mark.parametrize("ends_alerts", [False, True], ids=["resolve", "resolve --still-failing"])
+def test_what_somebody_has_closed_stays_closed_unless_the_next_failure_counts(world: Timed, ends_alerts: bool) -> None:
+    at = T0 + MINUTE
+    world.run({A: FAIL}, T0)
+    world.until(at)
+    (closed,) = world.incidents()
+    settle(world.environment, world.incidents()[closed].id, partial(close_by_hand, who="ann", now=at), at, ends_alerts=ends_alerts)
+    world.notify(at)
+    world.run({A: FAIL}, T0 + 10 * MINUTE)
+    world.until(T0 + HOUR)
+    assert [kind for kind, _ in world.told()] == ["trigger", "resolve"] + ["trigger"] * ends_alerts
+    assert len(world.incidents()) == ends_alerts
+
+
 def segments(world: Timed, verdicts: Mapping[str, Verdict], at: datetime) -> None:
     """A run of the check that has found these shops."""
     world.until(at)
@@ -306,6 +320,7 @@ def test_an_escalation_goes_up_three_levels_at_exact_times(world: Timed) -> None
     assert world.why("lead") == "the escalation nights after 15m begins with the first message, unless somebody acknowledges"
     world.until(T0 + MINUTE)
     assert world.why("lead") == "the escalation nights after 15m comes at 2026-03-01 08:15:10 UTC, unless somebody acknowledges"
+    assert world.why("boss").startswith("the escalation nights after 1h comes at 2026-03-01 09:00:10 UTC"), "the next of its two steps"
     world.until(T0 + 7 * HOUR)
     assert world.told("loud") == [("trigger", FIRST), ("repeat", FIRST + 240)]
     assert world.told("lead") == [("trigger", FIRST + 15), ("repeat", FIRST + 15 + 240)]

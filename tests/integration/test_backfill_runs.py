@@ -32,7 +32,7 @@ from dqmon.engine.means import Means
 from dqmon.engine.measure import measure
 from dqmon.engine.past_partitions import as_if_alone, counted, pasts, scanned
 from dqmon.errors import QueryTimeout
-from dqmon.sql.text import literal_sql
+from dqmon.sql.literal_sql import literal_sql
 
 NOW = datetime(2026, 4, 2, 9, tzinfo=UTC)
 """Clocks went forward on 8 March in New York and on 29 March in Berlin."""

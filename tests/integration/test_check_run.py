@@ -9,12 +9,14 @@ import duckdb
 import pytest
 
 from dqmon.app import App, open_app
+from dqmon.cli.schema import show
 from dqmon.core.alert import AlertState
 from dqmon.core.delivery import DeliveryState
 from dqmon.core.incident import IncidentState
 from dqmon.core.message import DeliveryKind
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Verdict
+from dqmon.engine.by_hand import acknowledge_incident, resolve_incident
 from dqmon.errors import StoreError
 from dqmon.store import alerts, deliveries, incidents, results
 
@@ -213,9 +215,19 @@ def test_a_schema_change_is_found_and_accepted(world: World) -> None:
     assert "c3" in report.records[0].reason
     with world.app() as app:
         app.accept_schema("main.orders", "me")
-        assert app.accepted_schema("orders").accepted_by == "me"
     world.clock.at += timedelta(minutes=1)
     assert list(world.verdicts().values()) == [Verdict.PASS]
+
+
+def test_columns_that_came_and_went_leave_the_accepted_ones(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.checks("schema_drift: {fail_on: [column_added]}")
+    world.check()
+    for change in ("alter table orders add column more integer", "alter table orders drop more"):
+        world.sql(change)
+        world.clock.at += timedelta(minutes=1)
+        world.check()
+    show("orders", config=str(world.root / "config/dqmon.yaml"))
+    assert "accepted 2026-03-02 09:00 UTC by first run" in capsys.readouterr().out
 
 
 def test_a_partition_gets_a_result_each_and_rows_without_a_key_their_own(world: World) -> None:
@@ -259,8 +271,8 @@ def test_acknowledging_and_closing_by_hand_is_told(world: World) -> None:
     with world.app() as app:
         with app.database.read() as connection:
             (incident,) = incidents.open_incidents(connection)
-        app.acknowledge(incident.id[:8], "ann")
-        app.resolve(incident.id, "ann", still_failing=False)
+        acknowledge_incident(app.environment, incident.id[:8], "ann")
+        resolve_incident(app.environment, incident.id, "ann", still_failing=False)
     world.clock.at += timedelta(minutes=1)
     world.check()
     with world.app() as app, app.database.read() as connection:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from patience import PATIENCE_S
 
 from dqmon.core.check import Schedule
 from dqmon.daemon.leader import Candidate
@@ -28,6 +29,7 @@ def test_a_hanging_warehouse_starves_no_other_one_and_its_slots_wait_in_the_stor
     with database.write() as c:
         metadata.create_all(c, tables=[slots.slots, leases.leases])
     release, most, running, lock = threading.Event(), [0], [0], threading.Lock()
+    begun = threading.Semaphore(0)
     ran: list[datetime] = []
     arrived = threading.Condition()
 
@@ -36,7 +38,8 @@ def test_a_hanging_warehouse_starves_no_other_one_and_its_slots_wait_in_the_stor
             with lock:
                 running[0] += 1
                 most[0] = max(most[0], running[0])
-            release.wait(30)
+            begun.release()
+            release.wait(PATIENCE_S)
             with lock:
                 running[0] -= 1
         return batch
@@ -61,13 +64,15 @@ def test_a_hanging_warehouse_starves_no_other_one_and_its_slots_wait_in_the_stor
         clock[0] = NOON + timedelta(minutes=minute)
         scheduler.tick(clock[0])
         with arrived:
-            assert arrived.wait_for(lambda: len(ran) == minute, 10), f"the good warehouse waited for the hanging one in minute {minute}"  # noqa: B023 - called at once
+            has_run = arrived.wait_for(lambda minute=minute: len(ran) == minute, PATIENCE_S)
+            assert has_run, f"the good warehouse waited for the hanging one in minute {minute}"
     assert ran == [NOON + timedelta(minutes=minute) for minute in range(1, 6)]
+    assert all(begun.acquire(timeout=PATIENCE_S) for _ in range(3)), "found fewer running at once than the warehouse's max_connections"
     assert most == [3], "found more running at once than the warehouse's max_connections"
     assert workers.waiting("warehouse slow") <= 200
     assert workers.waiting("warehouse slow") >= QUEUED_BATCHES
     release.set()
-    assert scheduler.drain(10).is_idle
+    assert scheduler.drain(PATIENCE_S).is_idle
     with database.read() as c:
         assert c.execute(sa.select(sa.func.count()).where(slots.slots.c.slot_at.is_not(None))).scalar() == 0
     database.close()

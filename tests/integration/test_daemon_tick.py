@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from dqmon.core.check import Schedule
+from dqmon.checks.failed_runs import FailedRuns
+from dqmon.core.check import Check, PipelineRef, Schedule, SourceLine
+from dqmon.daemon import work
 from dqmon.daemon.leader import Candidate
 from dqmon.daemon.scheduler import Scheduler
 from dqmon.daemon.work import Setup, Timed, Work
@@ -32,6 +34,7 @@ class World:
         self.notify_at = None
         self.deliver_at = None
         self.refreshed = None
+        self.relearned = None
         self.broken: str | None = None
         self.inline = Inline()
         self.work = Work(
@@ -44,6 +47,7 @@ class World:
             refresh=lambda: self.note("refresh", answer=self.refreshed),
             close=lambda: self.note("close"),
             attribute=lambda now: self.note("attribute"),
+            relearn=lambda: self.relearned,
         )
         self.scheduler: Scheduler | None = None
 
@@ -111,6 +115,23 @@ def test_slots_within_fuse_within_are_one_batch_and_others_are_not(world):
     setup = world.setup(checks)
     claimed = [slots.Slot(name, NOON + timedelta(seconds=s), "x") for name, s in (("t.a", 0), ("t.b", 30), ("t.c", 31))]
     assert [tuple(s.check_id for s in batch) for _, batch in setup.batches(claimed)] == [("t.a", "t.b"), ("t.c",)]
+
+
+def test_checks_of_pipelines_run_by_source_and_those_of_a_source_at_one_time():
+    checks = [
+        Check(
+            f"{source}/{name}.x",
+            FailedRuns(),
+            None,
+            PipelineRef(source, name),
+            SourceLine("a.yaml", 1),
+            schedule=Schedule(None, 600, "UTC"),
+        )
+        for source, name in (("air", "a"), ("air", "b"), ("byte", "a"))
+    ]
+    found = [work.timed(check) for check in checks]
+    assert [(one.warehouse, one.subject) for one in found] == [("air/", "air/a"), ("air/", "air/b"), ("byte/", "byte/a")]
+    assert found[0].phase_s == found[1].phase_s != found[2].phase_s
 
 
 def test_a_virtual_clock_hops_from_due_to_due(world):
@@ -195,6 +216,17 @@ def test_refresh_swaps_the_setup_hourly_and_purging_is_daily(world):
         assert {row.check_id for row in c.execute(sa.select(slots.slots))} == {"found.check1", "found.check2"}
     assert ("purge",) not in world.at(86_400)
     assert ("purge",) in world.at(87_000)
+
+
+def test_what_tools_say_of_the_lineage_is_taken_over_within_a_minute(world):
+    world.start(timed("orders", schedule=Schedule("0 0 1 1 *", None, "UTC")))
+    world.at(0)
+    world.relearned = world.setup(timed("found"))
+    world.at(60)
+    world.relearned = None
+    world.at(60.25)
+    with world.database.read() as c:
+        assert {row.check_id for row in c.execute(sa.select(slots.slots))} == {"found.check1", "found.check2"}
 
 
 def test_sources_are_polled_at_their_own_pace(world):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from patience import PATIENCE_S, wait_for
 
 from dqmon.daemon.commit import GROUP_RESULTS, Committer
 from dqmon.daemon.workers import Workers
@@ -28,7 +28,7 @@ def test_a_pool_runs_no_more_than_its_size_at_once_and_others_go_on():
             running[0] += 1
             most[0] = max(most[0], running[0])
         begun.release()
-        release.wait(10)
+        release.wait(PATIENCE_S)
         with lock:
             running[0] -= 1
 
@@ -36,17 +36,15 @@ def test_a_pool_runs_no_more_than_its_size_at_once_and_others_go_on():
         workers.submit("slow", hang)
     other = threading.Event()
     workers.submit("fast", other.set)
-    assert other.wait(5), "a hanging pool must not hold up another one"
-    assert begun.acquire(timeout=5), "the pool of two runs none"
-    assert begun.acquire(timeout=5), "the pool of two runs one"
+    assert other.wait(PATIENCE_S), "a hanging pool must not hold up another one"
+    assert begun.acquire(timeout=PATIENCE_S), "the pool of two runs none"
+    assert begun.acquire(timeout=PATIENCE_S), "the pool of two runs one"
     assert workers.waiting("slow") == 8
     assert workers.all_waiting() == 8
     release.set()
-    until = time.monotonic() + 5
-    while workers.waiting("slow") and time.monotonic() < until:
-        threading.Event().wait(0.01)
+    wait_for(lambda: not workers.waiting("slow"), "the tasks behind them to begin")
     workers.stop()
-    assert workers.join(5)
+    assert workers.join(PATIENCE_S)
     assert most == [2]
 
 
@@ -56,16 +54,16 @@ def test_stopping_drops_what_has_not_begun_and_waits_for_what_runs():
 
     def first() -> None:
         begun.set()
-        release.wait(10)
+        release.wait(PATIENCE_S)
         ran.append("first")
 
     workers.submit("one", first)
     workers.submit("one", lambda: ran.append("second"))
-    assert begun.wait(5)
+    assert begun.wait(PATIENCE_S)
     workers.stop()
     assert not workers.join(0.05)
     release.set()
-    assert workers.join(5)
+    assert workers.join(PATIENCE_S)
     workers.submit("one", lambda: ran.append("third"))
     assert ran == ["first"]
 
@@ -75,7 +73,7 @@ def test_a_task_that_raises_is_counted_and_the_thread_goes_on():
     done = threading.Event()
     workers.submit("one", lambda: 1 / 0)
     workers.submit("one", done.set)
-    assert done.wait(5)
+    assert done.wait(PATIENCE_S)
     assert workers.failures == 1
 
 
@@ -86,9 +84,12 @@ class Written:
         self.database = database
         self.groups: list[list[int]] = []
         self.poison: set[int] = set()
+        self.may_write = threading.Event()
+        self.may_write.set()
         self.committer: Committer[int] = Committer(database, self.write, lambda: datetime.now(UTC))
 
     def write(self, connection, outcomes, now):
+        assert self.may_write.wait(PATIENCE_S)
         if self.poison & set(outcomes):
             raise KeyError("poison")
         connection.execute(sa.insert(table), [{"n": n, "batch": len(self.groups)} for n in outcomes])
@@ -111,9 +112,11 @@ def written(tmp_path):
 def test_outcomes_are_written_in_groups_and_each_is_told(written):
     done: list[int] = []
     written.committer.start()
+    written.may_write.clear()  # a machine that gives the submitting thread no core would make each outcome a late one
     for n in range(200):
         written.committer.submit(n, 10, lambda n=n: done.append(n))
-    assert written.committer.stop(10)
+    written.may_write.set()
+    assert written.committer.stop(PATIENCE_S)
     assert written.numbers() == list(range(200)) == done
     assert len(written.groups) < 20, "found a transaction for few outcomes; 200 quick ones share some"
     assert max(map(len, written.groups)) <= GROUP_RESULTS / 10
@@ -125,7 +128,7 @@ def test_a_poisoned_outcome_is_dropped_alone(written):
     written.committer.start()
     for n in range(20):
         written.committer.submit(n, 1, lambda n=n: done.append(n))
-    assert written.committer.stop(10)
+    assert written.committer.stop(PATIENCE_S)
     assert written.numbers() == [n for n in range(20) if n != 7]
     assert written.committer.dropped == 1
     assert sorted(done) == list(range(20)), "its slot must be let go of, too"
@@ -147,7 +150,7 @@ def test_results_wait_while_the_store_is_away(written):
         written.committer.submit(n, 1, lambda: None)
     assert not written.committer.stop(0.3), "the store is away: nothing may be called written"
     away.clear()
-    assert written.committer.stop(10)
+    assert written.committer.stop(PATIENCE_S)
     assert written.numbers() == [0, 1, 2, 3, 4]
 
 

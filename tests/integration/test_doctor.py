@@ -145,7 +145,7 @@ def test_channels_and_sources(tmp_path):
     more = """
 ingestion: {raw: {type: dlt, warehouse: main, dataset: raw}}
 channels:
-  page: {type: pagerduty, routing_key: "R0"}
+  page: {type: pagerduty, routing_key: "0123456789abcdef0123456789abcdef"}
   quiet: {type: slack, channel: "#a", dry_run: true}
   lost: {type: slack, token: "xoxb-1", channel: "#b"}
 routes: [{name: all, default: true, to: [page, quiet]}]

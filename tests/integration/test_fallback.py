@@ -10,11 +10,13 @@ import pytest
 from alert_world import MINUTE, SECOND, T0, World, check
 from killed_commit import killed_before_commit
 
+from dqmon.core.check import Schedule
 from dqmon.core.delivery import DeliveryState, Receipt
 from dqmon.core.message import DeliveryKind
 from dqmon.core.registry import Registry
 from dqmon.core.route import Route
 from dqmon.core.selector import parse_selector
+from dqmon.core.timetable import Digest
 from dqmon.core.verdict import Severity, Verdict
 from dqmon.engine import outbox
 from dqmon.engine.deliver import deliver_once
@@ -22,7 +24,7 @@ from dqmon.engine.notify import notify_once
 from dqmon.engine.tell import tell_now
 from dqmon.engine.why_not import why_not
 from dqmon.errors import NotifyError, OutcomeUnknown, Permanent, Transient, UsageError
-from dqmon.store import deliveries, groups, outages
+from dqmon.store import deliveries, groups, outages, sending
 
 FAIL, PASS = Verdict.FAIL, Verdict.PASS
 TRIGGER, UPDATE, RESOLVE = DeliveryKind.TRIGGER, DeliveryKind.UPDATE, DeliveryKind.RESOLVE
@@ -81,7 +83,7 @@ class Paths(World):
                 line.busy = timedelta(0)
                 deliver_once(self.database, {name: line}, line.clock, "me", jitter=lambda: 1.0)
                 with self.database.read() as connection:
-                    due.append(deliveries.next_at(connection, name))
+                    due.append(sending.next_at(connection, name))
             with self.database.read() as connection:
                 due += [outages.next_at(connection), self.now if outages.is_due(connection, self.now) else None]
             at = min((at for at in due if at is not None), default=None)
@@ -203,6 +205,21 @@ def test_whoever_is_told_anyway_is_not_told_twice(folder):
     world.go(10 * MINUTE)
     assert world.lines["human"].kinds() == [TRIGGER]
     assert world.lines["human"].got[0][1].message.changes == ()
+
+
+LATER = Route("later", None, ("human",), group_wait_s=0, speaks=Digest(Schedule("0 9 * * *", None, "UTC")))
+STEP = Route("nights after 1h", None, ("human",), group_wait_s=3600, unless_acknowledged=True)
+
+
+@pytest.mark.parametrize(("routes", "steps"), [((LATER,), ()), ((), (STEP,))], ids=["a digest", "an escalation"])
+def test_a_message_of_the_fallback_that_is_hours_away_tells_nobody(folder, routes, steps):
+    pages = Route("pages", None, ("oncall",), group_wait_s=0, goes_on=bool(routes))
+    world = Paths(folder, [("oncall", "human"), ("human",)], (pages, *routes))
+    world.environment = replace(world.environment, escalation=steps)
+    world.lines["oncall"].trouble = Permanent("HTTP 403")
+    world.fail("a")
+    world.go(MINUTE)
+    assert [one.message.changes[0] for _, one in world.lines["human"].got] == ["oncall refused it: HTTP 403"]
 
 
 def test_what_gets_critical_while_the_line_is_dead_is_told(folder):

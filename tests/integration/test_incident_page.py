@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from alert_world import T0, World, check
 from raw_http import exchange, request
+from sample_messages import delivery, facts
 
 from dqmon.config.runbooks import Runbooks
 from dqmon.core.delivery import DeliveryState
@@ -20,14 +21,18 @@ from dqmon.core.incident import IncidentState
 from dqmon.core.judgement import Expected, Observed
 from dqmon.core.lineage import Exposure
 from dqmon.core.load_record import LoadRecord, LoadStatus
+from dqmon.core.message import Reading
 from dqmon.core.pages import LINK_VALID, Pages, seal
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.core.verdict import Severity, Unit, Verdict
+from dqmon.engine.explain import Story, messages
+from dqmon.engine.incident_page import _messages, incident_page
 from dqmon.store import deliveries, feedback, incidents, leases, loads, schemas, silences
 from dqmon.web import server
 from dqmon.web.access import Limiter
 from dqmon.web.served import Served
 from dqmon.web.session import LOGIN_LASTS, digest
+from dqmon.web.view import _unit, shown
 
 URL = "https://dqmon.example.com"
 HOST = "dqmon.example.com"
@@ -185,7 +190,8 @@ def test_a_phone_shows_what_is_wrong_what_changed_and_what_to_do(place):
     for words in (
         "CRITICAL OPEN for 53m", "orders row_count: 3 rows, at least 10 expected", "Owner @shop",
         "Observed 3 rows Expected at least 10 rows", "Last good 12 rows, 2026-03-01 11:00 UTC", "of the shop",
-        "Runbook rb.md Orders Late Open Fivetran , sync shop_pg : console Ask on call (oncall.md)", "Then: dqmon explain orders.row_count",
+        "First step Open Fivetran, sync shop_pg: console; then: dqmon explain orders.row_count Last good",
+        "Runbook rb.md Orders Late Open Fivetran , sync shop_pg : console Ask on call (oncall.md)",
         "What changed 2026-03-01 12:00 UTC orders: column added: promo_id 2026-03-01 12:00 UTC shop/sync failed, 1,204 rows: disk full",
         "Affected fails: daily, last good 2026-03-01 11:00 UTC dashboard board, @bi, https://bi.example.com/7",
         "opened: orders.row_count", "loud: trigger sent", "loud: trigger not sent: inhibited: caused by orders.row_count",
@@ -198,6 +204,35 @@ def test_a_phone_shows_what_is_wrong_what_changed_and_what_to_do(place):
     assert said.headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'; form-action 'self'")
     style = place.ask("GET", "/page.css")
     assert (style.status, style.headers["content-type"]) == (200, "text/css; charset=utf-8")
+
+
+def test_what_a_channel_sends_in_several_requests_is_one_message_of_the_timeline():
+    sent = [delivery(part=part, state=DeliveryState.SENT, text="CRITICAL") for part in ("post", "chart")]
+    assert [moment.text for moment in _messages(sent)] == ["team: trigger sent"]
+    assert [moment.text for moment in _messages([*sent, *sent])] == ["team: trigger sent (2 times)"]
+    assert len(messages(Story(None, (), tuple(sent)))) == 1, "`dqmon incidents show` prints it once"
+
+
+@pytest.mark.parametrize(
+    ("observed", "most", "unit"),
+    [
+        ({"unit": "seconds"}, 90.0, (1.0, "seconds")),
+        ({"unit": "seconds"}, 18_000.0, (1 / 3_600, "hours")),
+        ({"unit": "seconds"}, 172_800.0, (1 / 86_400, "days")),
+        ({"unit": "rows", "ratio": 0.1}, 0.1, (100.0, "%")),
+        ({"unit": "rows", "ratio": None}, 172_800.0, (1.0, "rows")),
+        ({}, 1.0, (1.0, "")),
+    ],
+)
+def test_the_chart_is_in_a_unit_that_people_say(observed, most, unit):
+    assert _unit(facts(result={"observed": observed}, series=(Reading(T0, 0.0), Reading(T0, most)))) == unit
+
+
+def test_the_partitions_that_fail_are_named_be_it_only_one(place):
+    page = incident_page(place.environment, place.happen(), place.now)
+    root = replace(page.alerts[0], members=("2026-02-28: 3 rows <b>",))
+    told = shown(replace(page, alerts=(root,)), place.now, notice="", actor=None, seal="", can_log_in=False)
+    assert "Where 2026-02-28: 3 rows <b> First step" in Html(told.encode()).text
 
 
 def test_messages_link_the_page_and_say_the_first_step(place):
@@ -229,7 +264,7 @@ def test_a_person_acts_and_it_is_kept_who_did_it(place):
     assert place.act(id_, "snooze", cookie, note="looking").status == 303
     page = Html(place.ask("GET", f"/incidents/{id_}", cookie=cookie).body)
     for words in (
-        "ACKNOWLEDGED for 53m, snoozed until",
+        "ACKNOWLEDGED, OPEN for 53m, snoozed until",
         "acknowledged by anna",
         "snoozed by anna until 2026-03-01 14:58 UTC: looking",
         "you are anna",

@@ -173,6 +173,33 @@ def test_a_fresh_poll_is_not_repeated_and_tables_without_pipelines_read_nothing(
     assert world.run(30, 14, "stale", lineage=of_edges([]))["stale"].caused_by is None
 
 
+def test_a_tool_is_asked_once_for_all_pipelines_of_a_slot_also_when_it_cannot_be_read(world):
+    refs = [PipelineRef("tool", name) for name in ("sync", "other", "third")]
+    world.checks = {
+        (id_ := f"{ref}.last_success"): Check(id_, LastSuccess(fail_after=7200), None, ref, SourceLine("checks/a.yaml", 1)) for ref in refs
+    }
+    sources, asked = {"tool": world.tool}, []
+    listed = world.tool.pipelines
+    world.tool.pipelines = lambda: asked.append(world.at) or listed()
+    environment = Environment("t", world.database, {}, sources, {}, world.checks, (), LINEAGE, 60.0, lambda: world.at, world.new_id)
+
+    def batches(slot):
+        """Each pipeline is a batch of its own, as in the daemon, ten seconds after the one before; the verdicts, and as of when."""
+        world.at, found = slot, []
+        for check in world.checks.values():
+            found += evaluate(environment, Run(environment.new_id()), [Task(check, slot)]).results
+            world.at += timedelta(seconds=10)
+        return {(result.verdict.value, result.measured_at) for result in found if result.verdict.value != "skipped"}
+
+    slots = [START + timedelta(days=29, hours=7, minutes=minute) for minute in range(3)]
+    assert {at for _, at in batches(slots[0])} == {slots[0]}
+    world.tool.error = "HTTP 503"
+    assert {verdict for verdict, _ in batches(slots[1])} == {"error"}
+    world.tool.error = None
+    assert {at for _, at in batches(slots[2])} == {slots[2]}
+    assert asked == slots, "found other polls than one for each slot"
+
+
 def test_arrivals_of_a_table_without_pipelines_are_learned_from_its_newest_row(world):
     plain = Freshness(column="loaded_at", arrival="learned")
     world.checks = {"seen": Check("seen", plain, TABLE, None, SourceLine("checks/a.yaml", 1))}
@@ -221,4 +248,6 @@ def test_a_pipeline_behind_a_dead_warehouse_alerts_only_as_the_warehouse(world):
         assert found[check.id].verdict.value == "error"
     with world.database.read() as connection:
         firing = {key.check_id for key, alert in ((a.key, a) for a in alerts.open_alerts(connection)) if alert.state.value == "firing"}
+        (said,) = results.latest(connection, [outage_key("main").check_id])[outage_key("main").check_id]
     assert firing == {outage_key("main").check_id}, "one alert, of the warehouse"
+    assert "until it answers, no ingestion source can read it" in said.reason

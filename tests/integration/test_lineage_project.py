@@ -87,20 +87,20 @@ def test_what_a_source_said_that_is_no_longer_configured_is_left_out(root):
         assert app.told == {}
 
 
-def test_the_daemon_notices_another_graph_at_its_refresh_and_only_then(root):
+def test_the_daemon_notices_another_graph_without_asking_a_warehouse(root):
     with opened(root) as app:
         work = setup(app).work
-        assert work.refresh() is None, "nothing has changed"
+        assert (work.refresh(), work.relearn()) == (None, None), "nothing has changed"
         poll(app)
-        later = work.refresh()
+        later = work.relearn()
         assert later is not None, "dbt's edges are new"
-        assert later.work.refresh() is None, "nothing has changed since"
+        assert (later.work.refresh(), later.work.relearn()) == (None, None), "nothing has changed since"
         manifest = root / "target/manifest.json"
         content = json.loads(manifest.read_text())
         del content["nodes"]["model.shop.downstream"]
         manifest.write_text(json.dumps(content))
         poll(app)
-        assert later.work.refresh() is not None, "an edge has gone"
+        assert later.work.relearn() is not None, "an edge has gone"
 
 
 @pytest.mark.parametrize(

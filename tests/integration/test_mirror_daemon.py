@@ -14,7 +14,7 @@ from dqmon.app.daemon import scheduler as virtual
 from dqmon.config.project import load_project
 from dqmon.core.selector import Selector
 from dqmon.errors import ConfigError
-from dqmon.warehouses.duckdb import DuckdbSession
+from dqmon.warehouses.base.duckdb_session import DuckdbSession
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SETTINGS = """\

@@ -102,6 +102,20 @@ def test_what_breaks_off_while_they_are_written_neither_loses_nor_doubles_any(wo
     assert {one.message.at for one in told(world)} == {MONDAY}, "it is about another time than the one that was due"
 
 
+def test_whoever_is_overtaken_by_another_daemon_while_writing_them_tells_nobody(world: World) -> None:
+    class Overtaken(dict):
+        def get(self, name, default=None):
+            if not told(world):
+                digest_once(world.environment, MONDAY)
+            return super().get(name, default)
+
+    digest_once(world.environment, MONDAY - DAY)
+    digest_once(replace(world.environment, channels=Overtaken(world.environment.channels)), MONDAY)
+    sent = [(one.channel, one.message.title) for one in told(world)]
+    assert sent
+    assert len(sent) == len(set(sent))
+
+
 def test_what_takes_no_digests_says_so(world: World) -> None:
     world.environment = replace(world.environment, digest=replace(PLAN, to=("loud",), owners={"@shop": ("nobody",)}))
     digest_once(world.environment, MONDAY - DAY)

@@ -14,6 +14,7 @@ from alert_world import MINUTE, SECOND, T0, World, check
 from dqmon.alerts.correlate import acknowledge
 from dqmon.core.check import Schedule
 from dqmon.core.delivery import Delivery, DeliveryState
+from dqmon.core.route import Route
 from dqmon.core.selector import parse_selector
 from dqmon.core.silence import Maintenance, Quiet, Silence
 from dqmon.core.verdict import Severity, Verdict
@@ -222,6 +223,15 @@ def test_an_acknowledged_group_is_woken_for_what_was_hidden(world: Quieted) -> N
     world.run({B: FAIL}, T0 + MINUTE)
     world.until(T0 + HOUR)
     assert [kind for kind, _ in world.sent()] == ["trigger", "acknowledge", "update"]
+
+
+def test_a_silenced_incident_does_not_make_an_acknowledged_one_of_its_owner_repeat(world: Quieted) -> None:
+    world.environment = replace(world.environment, routes=(Route("owners", None, ("loud",), group_by=("owner",), group_wait_s=0),))
+    world.silence("payments", 10 * HOUR)
+    world.run({A: FAIL, C: FAIL}, T0)
+    settle(world.environment, world.incidents()[A].id, lambda incident: acknowledge(incident, "ann", T0), T0)
+    world.until(T0 + 9 * HOUR)
+    assert [kind for kind, _ in world.sent()] == ["trigger", "acknowledge"]
 
 
 @pytest.mark.parametrize("calls", range(1, 24, 2))

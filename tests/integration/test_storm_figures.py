@@ -25,7 +25,7 @@ from dqmon.engine.pace import Pace
 from dqmon.engine.why_not import why_not
 from dqmon.notify.pagerduty import PagerDuty
 from dqmon.notify.slack import Slack
-from dqmon.store import deliveries, groups
+from dqmon.store import groups, sending
 
 FAIL, PASS = Verdict.FAIL, Verdict.PASS
 MANY = 500
@@ -76,8 +76,8 @@ class Storm(World):
             with self.database.read() as connection:
                 for name, channel in self.environment.channels.items():
                     free_at = self.pace.free_at(name, channel, self.now)
-                    waits = free_at > self.now and deliveries.is_due(connection, self.now, {name})
-                    due.append(free_at if waits else deliveries.next_at(connection, name))
+                    waits = free_at > self.now and sending.is_due(connection, self.now, {name})
+                    due.append(free_at if waits else sending.next_at(connection, name))
             following = min((at for at in due if at is not None), default=None)
             if following is None or following > until:
                 self.now = until
@@ -164,7 +164,8 @@ def test_500_failures_of_20_owners_are_20_messages_in_time_and_nothing_is_lost(t
 
 def test_what_comes_later_joins_the_storm_of_its_owner_and_what_recovers_is_said(tmp_path: Path) -> None:
     every = tables(2, Severity.ERROR)[:61]
-    world = Storm(tmp_path, every)
+    same_table = replace(check("main:t001", "freshness", Severity.ERROR), owner="@team01")
+    world = Storm(tmp_path, [*every, same_table])
     first, late = [item.id for item in every[:50]], [item.id for item in every[50:60]]
     world.commit(dict.fromkeys(first, FAIL), T0)
     world.live(T0 + MINUTE)
@@ -182,11 +183,14 @@ def test_what_comes_later_joins_the_storm_of_its_owner_and_what_recovers_is_said
     world.commit({every[60].id: FAIL}, world.now)
     world.live(world.now + MINUTE)
     assert len(world.groups()) == 3, "the storm is over: what fails now is told by itself"
+    world.commit({same_table.id: FAIL}, world.now)
+    world.live(world.now + 6 * MINUTE)
+    assert [len(group.alert_keys) for group in world.groups()] == [30, 31, 1], "what joins an incident of the storm is told with it"
     with world.database.read() as connection:
         incident = next(i for i in world.incidents().values() if i.root.check_id == first[1])
         _, answers = why_not(connection, incident.id, ["team"], (PAGES, REST), world.now)
     assert answers[0].is_told
-    assert answers[0].text.startswith("trigger sent 2026-03-01 08:00 UTC, last update 2026-03-01 08:05 UTC (route rest)")
+    assert answers[0].text.startswith("trigger sent 2026-03-01 08:00 UTC, last update 2026-03-01 08:35 UTC (route rest)")
     world.database.close()
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from alert_world import MINUTE, Loud, World, check
 
+from dqmon.alerts.correlate import acknowledge
 from dqmon.core.check import Schedule
 from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.route import Route
 from dqmon.core.timetable import Digest, Hours
 from dqmon.core.verdict import Verdict
 from dqmon.engine.notify import notify_once
+from dqmon.engine.settle import settle
 from dqmon.engine.why_not import why_not
 
 FAIL, PASS = Verdict.FAIL, Verdict.PASS
@@ -125,6 +127,25 @@ def test_a_digest_that_nobody_was_there_to_send_is_sent_late(world: World) -> No
     world.run({A: FAIL}, FRIDAY)
     world.notify(FRIDAY + DAY)
     assert sent(world) == [("Sat 19:00", "trigger", [A])]
+
+
+def test_a_digest_that_is_late_already_is_not_put_off_by_what_a_run_by_hand_adds(world: World) -> None:
+    """Without a daemon, with a new failure in each daily run, it would never come."""
+    take(world, LOW)
+    world.commit({A: FAIL}, FRIDAY)
+    notify_once(world.environment, FRIDAY, is_at_once=True)
+    world.commit({B: FAIL}, FRIDAY + DAY)
+    notify_once(world.environment, FRIDAY + DAY, is_at_once=True)
+    assert [_checks(one) for one in world.deliveries()] == [sorted((A, B))]
+
+
+def test_a_digest_that_is_late_already_is_not_put_off_by_an_acknowledgement(world: World) -> None:
+    take(world, LOW)
+    world.run({A: FAIL}, FRIDAY)
+    incident, later = world.incidents()[A], FRIDAY + DAY
+    settle(world.environment, incident.id, lambda found: acknowledge(found, "ann", later), later)
+    world.notify(later)
+    assert [(at, what) for at, what, _ in sent(world)] == [("Sat 19:00", "trigger"), ("Sat 19:00", "acknowledge")]
 
 
 def test_a_run_by_hand_does_not_make_it_speak(world: World) -> None:

@@ -15,8 +15,9 @@ import pytest
 from dqmon.app.commands import App
 from dqmon.cli.program import run
 from dqmon.config.project import load_project
-from dqmon.core.feedback import Label
+from dqmon.core.feedback import Feedback
 from dqmon.core.selector import parse_selector
+from dqmon.engine.by_hand import give_feedback
 from dqmon.store import incidents
 
 CONFIG = """\
@@ -79,7 +80,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
             with app.database.read() as connection:
                 opened = incidents.open_incidents(connection)
             for incident in opened:
-                app.feedback(incident.id, Label("real" if MISSING[day] > 10 else "bad_threshold"), "ann")
+                give_feedback(app.environment, incident.id, Feedback("real" if MISSING[day] > 10 else "bad_threshold"), "ann")
             now += timedelta(days=1)
     return folder
 
@@ -129,6 +130,8 @@ def test_a_backtest_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Fewer than 60 days are kept of (days): main.orders.completeness.id (24)" in text
     assert "As they were recorded, not judged anew: runs of 1 check, since it compares with what was accepted" in text
     assert f"{COMPLETENESS} 3 -> 0" in " ".join(text.split())
+    text = said(capsys, "backtest", "--days", "60", "--set", "fail_if=> 1%")
+    assert "Without any of these keys, so as they are: main.orders.freshness.sold_at, main.orders.schema_drift" in text
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,14 @@ def test_a_backtest_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_values_that_cannot_be_tried(capsys: pytest.CaptureFixture[str], value: str, message: str) -> None:
-    assert message in said(capsys, "backtest", COMPLETENESS, "--set", value, code=2)
+    text = said(capsys, "backtest", COMPLETENESS, "--set", value, code=2)
+    assert message in text
+    assert len(text.splitlines()) == 1, text
+
+
+def test_a_key_that_other_types_take(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "backtest", "type:freshness", "--set", "fail_if=> 1", code=2)
+    assert text == "dqmon: --set: none of the selected checks takes 'fail_if'; select others, or leave it out\n"
 
 
 def test_what_has_changed_since_a_commit(capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +195,7 @@ def test_what_is_no_commit(capsys: pytest.CaptureFixture[str], ref: str, message
 def test_a_project_without_git(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, month: Path) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(month.parent))
     monkeypatch.setenv("GIT_DIR", str(month / "none"))
-    assert "not a git repository" in said(capsys, "plan", "--changed-since", "HEAD", code=2)
+    assert "so the project must be in git" in said(capsys, "plan", "--changed-since", "HEAD", code=2)
     monkeypatch.delenv("GIT_DIR")
     monkeypatch.setenv("PATH", "/nowhere")
     assert "there is no git on the PATH" in said(capsys, "plan", "--changed-since", "HEAD", code=2)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from patience import wait_for
 from raw_http import exchange, request
 
 from dqmon.config.targets import Facts, WarehouseFacts
@@ -198,13 +199,6 @@ def test_a_store_that_cannot_be_written_asks_the_job_to_come_again(place):
     said = place.ping()
     assert (said.status, said.headers["retry-after"]) == (503, "5")
     assert b"s3cr3t" not in said.body
-
-
-def wait_for(reached):
-    until, pause = time.monotonic() + 10, threading.Event()
-    while not reached():
-        assert time.monotonic() < until
-        pause.wait(0.01)
 
 
 NO_TOKEN = "send the token of a source that is told here: Authorization: Bearer TOKEN"
@@ -419,7 +413,7 @@ def test_a_request_ends_with_the_configuration_that_it_began_with(place):
 
     def parts():
         yield head
-        wait_for(lambda: place.server._server.server_state.tasks)
+        wait_for(lambda: place.server._server.server_state.tasks, "the request to begin")
         place.server.current.served = changed
         yield b"rows=3"
 
@@ -434,9 +428,9 @@ def test_a_request_that_has_begun_is_answered_when_the_endpoint_stops(place):
 
     def parts():
         yield request("POST", PING, token=CRON, headers=["Content-Length: 6"])
-        wait_for(lambda: place.server._server.server_state.tasks)
+        wait_for(lambda: place.server._server.server_state.tasks, "the request to begin")
         stopping.start()
-        wait_for(lambda: place.server._server.should_exit)
+        wait_for(lambda: place.server._server.should_exit, "the server to stop")
         yield b"rows=3"
 
     assert exchange(place.server.port, parts()).status == 200

@@ -70,6 +70,16 @@ SPOKEN = replace(group("g1", "oncall"), last_told_at=AT, told_members=("x",))
             "no: waits for group_wait of route rest until 2026-11-20 06:14:10 UTC; is a daemon running (`dqmon run`)?",
         ),
         (replace(WAITING, incident_ids=("inc0", "inc1")), AT, "until 2026-11-20 06:14:10 UTC; in one message with incident inc0"),
+        (
+            replace(WAITING, incident_ids=("inc0", "inc1", *"abc")),
+            AT,
+            "until 2026-11-20 06:14:10 UTC; in one message with incident inc0 and 3 more",
+        ),
+        (
+            replace(WAITING, route="nights", key="[] > nights"),
+            AT + 71 * SECOND,
+            "no: the escalation nights comes at 2026-11-20 06:14:10 UTC, unless somebody acknowledges; is a daemon running (`dqmon run`)?",
+        ),
         (replace(WAITING, due_at=None, muted={str(KEY): "silenced by ana: repair"}), AT, "no: silenced by ana: repair"),
         (replace(WAITING, due_at=None, resolved_at=AT), AT, "no: nothing was said before it was over"),
         (SPOKEN, AT, "yes: told 2026-11-20 06:14 UTC; its messages are older than retention.deliveries"),

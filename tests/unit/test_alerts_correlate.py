@@ -186,6 +186,33 @@ def test_closing_by_hand_ends_it_and_its_alerts_open_no_new_one_before_they_reso
     assert shown(again)["i2"] == ("orders.a", ["orders.a"], "open")
 
 
+def pipeline_events(*names, kind=AlertKind.ERROR, minutes=0):
+    return [replace(event(name, minutes=minutes), key=key(name, kind)) for name in names]
+
+
+def in_pipelines(events, before=(), now=T0):
+    numbers = itertools.count(len(before) + 1)
+    keys = {e.key for e in events} | {m.key for i in before for m in i.members.values()}
+    scene = Scene({}, {key: Place(key.check_id.rsplit(".", 1)[0], "timeliness", is_pipeline=True) for key in keys})
+    changed = correlate(events, scene, before, Rules(LINEAGE, 3600.0, lambda: f"i{next(numbers)}"), now)
+    return {i.id: i for i in before} | {i.id: i for i in changed}
+
+
+def test_a_tool_that_cannot_be_read_is_one_incident_whatever_its_pipelines():
+    checks = [f"air/dag_{n}.failed_runs" for n in range(40)]
+    after = in_pipelines(pipeline_events("byte/sync.failed_runs", *checks))
+    assert sorted(len(i.open_members) for i in after.values()) == [1, 40]
+    after = in_pipelines(pipeline_events("air/new.failed_runs", minutes=300), after.values())
+    assert sorted(len(i.open_members) for i in after.values()) == [1, 41]
+
+
+def test_a_tool_that_cannot_be_read_has_its_incident_beside_those_of_its_failed_loads():
+    before = in_pipelines(pipeline_events("air/a.failed_runs", "air/b.failed_runs", kind=AlertKind.DATA))
+    assert len(before) == 2, "two failed loads are two incidents"
+    after = in_pipelines(pipeline_events("air/a.failed_runs", "air/b.failed_runs", "air/c.failed_runs", minutes=5), before.values())
+    assert sorted(len(i.open_members) for i in after.values()) == [1, 1, 3]
+
+
 def test_an_error_alert_of_the_same_check_is_a_member_of_its_own():
     error = replace(event("orders.a"), key=key("orders.a", AlertKind.ERROR))
     (incident,) = step([event("orders.a"), error]).values()

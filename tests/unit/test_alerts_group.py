@@ -130,6 +130,18 @@ def test_a_rise_to_paging_triggers_a_new_key_then_resolves_the_old_one():
     assert [(s.kind.value, s.dedup_key) for s in ended.says] == [("resolve", dedup_key("prod", "team", "g1", 1))]
 
 
+def test_what_joins_an_acknowledged_page_pages_anew():
+    """The second incident of an owner's group: the key that somebody has acknowledged wakes nobody."""
+    told = decide(group(pages=True), view("a", severity=C, pages=True), ROUTE, at(seconds=30)).group
+    told = decide(told, view("a", severity=C, pages=True, acknowledged=True), ROUTE, at(seconds=40)).group
+    assert decide(told, view("a", severity=C, pages=True), ROUTE, at(seconds=50)).says == (), "nothing that was not acknowledged is named"
+    decision = decide(told, view("a", "b", severity=C, pages=True), ROUTE, at(seconds=60))
+    keys = [dedup_key("prod", "team", "g1", number) for number in (1, 0)]
+    assert [(s.kind.value, s.dedup_key) for s in decision.says] == list(zip(("trigger", "resolve"), keys, strict=True))
+    again = decide(decision.group, view("a", "b", "c", severity=C, pages=True), ROUTE, at(seconds=360))
+    assert [(s.kind.value, s.dedup_key) for s in again.says] == [("update", keys[0])]
+
+
 def test_a_rise_to_critical_on_a_channel_that_does_not_page_keeps_its_key():
     said, found = play((0, view("a")), (60, view("a", severity=C)), until=timedelta(minutes=6))
     assert said == [(30, "trigger"), (60, "update")]

@@ -120,19 +120,20 @@ def test_the_golden_message_of_the_blizzard():
 
 
 def test_a_resolved_message_says_what_is_seen_now_and_how_long_it_took():
-    resolved = replace(FIRING, state=AlertState.RESOLVED, members={}, streak=0, resolved_at=T0 + timedelta(hours=2))
+    resolved = replace(FIRING, state=AlertState.RESOLVED, members={}, streak=0, resolved_at=T0 + timedelta(hours=1))
     found = message(DeliveryKind.RESOLVE, told(resolved, PASSING, left=("recovered: 2013-02-08",)))
     assert found.title == "[RESOLVED] main.flights completeness dep_time: 0.5 % missing, at most 20 % expected"
-    assert found.resolved_after_s == 7200
+    assert found.resolved_after_s == 3600, "the end is told an hour later, and was not later"
+    assert message(DeliveryKind.RESOLVE).resolved_after_s == 7200, "closed by hand while it fires"
     assert found.alerts[0].members_left == ("recovered: 2013-02-08",)
-    assert found.alerts[0].resolved_at == T0 + timedelta(hours=2)
+    assert found.alerts[0].resolved_at == T0 + timedelta(hours=1)
 
 
 def test_an_error_says_what_could_not_be_measured():
     alert = Alert(ERROR_KEY, AlertState.FIRING, Severity.WARNING, {MemberKey(): Member(Verdict.ERROR, T0, BROKEN.reason)}, 2, T0, T0)
     found = message(DeliveryKind.TRIGGER, told(alert, FAILING, BROKEN))
     assert found.title == "[WARNING] main.flights completeness dep_time cannot be measured: the role may not read main.flights"
-    assert found.alerts[0].members == ("the role may not read main.flights",)
+    assert found.alerts[0].members == (), "the whole table is no place to list"
 
 
 def test_an_update_carries_its_changes():
@@ -152,12 +153,24 @@ def test_the_worst_result_speaks_the_newest_of_its_kind():
         ({"expected_text": "no missing rows"}, "main.flights completeness dep_time: 535 rows missing, no missing rows expected"),
         ({"type": "row_count", "columns": (), "ratio": None, "expected_text": "at least 1,000 rows", "dimension": "volume"}, "main.flights row_count: 535 rows, at least 1,000 expected"),
         ({"type": "freshness", "unit": "seconds", "observed_value": 108_000.0, "ratio": None, "expected_text": "at most 4h"}, "main.flights freshness dep_time: 1d 6h, at most 4h expected"),
+        ({"type": "freshness", "unit": "seconds", "observed_value": 108_000.0, "ratio": None, "expected_text": "dep_time at most 4h old"}, "main.flights freshness dep_time: 1d 6h, at most 4h old expected"),
+        ({"type": "sql", "columns": (), "name": "unpaid", "ratio": None, "expected_text": "no rows"}, "main.flights sql unpaid: 535 rows, none expected"),
+        ({"columns": ("at",)}, "main.flights completeness at: 57.5 % missing, at most 20 % expected"),
+        ({"name": "by_hour"}, "main.flights completeness dep_time by_hour: 57.5 % missing, at most 20 % expected"),
+        ({"dataset": "marts.fct_subscription_revenue_by_customer"}, "57.5 % missing: marts.fct_subscription_revenue_by_customer completeness dep_time, at most 20 % expected"),
         ({"unit": "changes", "observed_value": ["a removed", "b added"], "ratio": None, "expected_text": "no such change"}, "main.flights completeness dep_time: 2 changes: a removed, b added, no such change expected"),
         ({"dataset": None, "pipeline": "dlt/p", "type": "last_success", "columns": (), "name": "sla", "observed_value": None, "ratio": None}, "dlt/p last_success sla: 535 of 930 rows (57.5 %) have no dep_time; fails above 20 %"),
     ],
 )  # fmt: skip
 def test_headlines(changed, headline):
     assert told(FIRING, replace(FAILING, **changed)).headline == headline
+
+
+@pytest.mark.parametrize("length", [1, 20, 60, 300])
+def test_a_lock_screen_shows_what_was_seen_however_long_the_names_are(length):
+    headline = told(FIRING, replace(FAILING, dataset="x" * length)).headline
+    assert "57.5 % missing" in headline[:60]
+    assert headline[:60].count("x") >= min(length, 20), "nor may the numbers hide the table"
 
 
 def test_the_root_comes_first_and_the_rest_by_severity():

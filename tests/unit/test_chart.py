@@ -40,6 +40,16 @@ def test_line_band_alerts_and_axes():
     assert "outside" not in texts(chart([days((1.0, 0, 2, None), (1.0, 0, 2, None))])), "the legend names only what is there"
 
 
+def test_values_of_half_an_hour_have_a_time_at_the_axis():
+    panel = Panel("", "rows", tuple(Dot(START + timedelta(minutes=10 * n), 1.0) for n in range(4)))
+    assert "03-02 00:00" in texts(chart([panel]))
+
+
+@pytest.mark.parametrize("value", [5e-324, -5e-324, 1e-300])
+def test_the_least_values_that_there_are_have_an_axis(value):
+    assert places(chart([days((value, None, None, None))]), "circle")
+
+
 def test_higher_values_are_higher_up():
     points = [
         tuple(map(float, place.split(",")))

@@ -47,6 +47,7 @@ datasets:
       - freshness: {column: loaded_at, fail_after: 2h}
       - volume_anomaly
       - schema_drift
+      - reconciliation: {to: {dataset: clients}, metrics: [row_count], fail_if: "> 0.1%"}
 """
 GOOD = "main.orders.row_count"
 EXAMPLES = {
@@ -58,11 +59,12 @@ EXAMPLES = {
     "main.orders.uniqueness.id": "main.orders uniqueness id: 15 rows duplicate, at most 5 duplicate rows expected",
     "main.orders.range.amount": "main.orders range amount: 10 rows invalid, no invalid rows expected",
     "main.orders.statistic.amount": "main.orders statistic amount: 15, between 1 and 10 expected",
-    "main.orders.freshness.loaded_at": "main.orders freshness loaded_at: the check has not run yet; this was not measured",
+    "main.orders.freshness.loaded_at": "main.orders freshness loaded_at: 3h, at most 2h expected",
     "main.orders.volume_anomaly": "main.orders volume_anomaly: the check has not run yet; this was not measured",
     "main.orders.schema_drift": "main.orders schema_drift: the check has not run yet; this was not measured",
+    "main.orders.reconciliation": "main.orders reconciliation: 50.1 % different, at most 0.1 % expected",
     "jobs/load.rows_loaded": "jobs/load rows_loaded: 2 rows, at least 5 expected",
-    "jobs/load.last_success": "jobs/load last_success: the check has not run yet; this was not measured",
+    "jobs/load.last_success": "jobs/load last_success: 3h, at most 2h expected",
 }
 
 
@@ -108,6 +110,12 @@ def test_every_kind_of_message_can_be_seen(capsys, kind, text):
     assert out.startswith(f"main.orders.completeness.customer  {kind}  an example")
     assert text in out
     assert "[EXAMPLE]" in out
+
+
+def test_a_type_stands_for_its_channels(capsys):
+    code, out, err = said(capsys, GOOD, "--to", "slack")
+    assert (code, err) == (0, "")
+    assert [block.split("  ")[0] for block in out.split("\n\n")] == [GOOD, "team"]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from dqmon import errors
 from dqmon.core.registry import Registry
 from dqmon.core.table import TableRef
-from dqmon.warehouses.base.clickhouse_client import REQUIRED, WANTED, _settle, log_comment
+from dqmon.warehouses.base.clickhouse_client import REQUIRED, WANTED, _settle
 from dqmon.warehouses.base.clickhouse_errors import translated
 from dqmon.warehouses.base.clickhouse_grants import powers
+from dqmon.warehouses.base.labelled_session import label_text
 
 KIND = Registry("warehouses").get("clickhouse")
 
@@ -123,4 +124,4 @@ def test_secrets_are_not_shown() -> None:
 
 
 def test_the_label_can_be_parsed() -> None:
-    assert log_comment({"warehouse": 'a"b', "run": "1"}) == r'{"app":"dqmon","warehouse":"a\"b","run":"1"}'
+    assert label_text({"warehouse": 'a"b', "run": "1"}) == r'{"app":"dqmon","warehouse":"a\"b","run":"1"}'

@@ -176,15 +176,15 @@ def test_exposures_are_the_end_of_the_graph() -> None:
             "exposures:\n  - exposure: a\n    type: dashbord\n    upstream: [orders]",
             "4: type is 'dashbord', which is not one of its values; ",
         ),
-        ("exposures:\n  - exposure: a\n    url: http://bi/x\n    upstream: [orders]", "4: url: url 'http://bi/x' must start with https://"),
+        ("exposures:\n  - exposure: a\n    url: http://bi/x\n    upstream: [orders]", "4: url 'http://bi/x' must start with https://"),
         ("exposures:\n  - exposure: a\n    url: https://me:pw@bi/x\n    upstream: [orders]", "4: url: a url link must not hold a user"),
         (
             "exposures:\n  - exposure: a\n    url: https://bi/{check}\n    upstream: [orders]",
-            "4: url: url 'https://bi/{check}' holds a char",
+            "4: url 'https://bi/{check}' holds a char",
         ),
         (
             "exposures:\n  - exposure: a\n    url: https://10.0.0.1/\n    upstream: [orders]",
-            "4: url: url 'https://10.0.0.1/' must name its host",
+            "4: url 'https://10.0.0.1/' must name its host",
         ),
         ("exposures:\n  - exposure: a\n    checks: [schema_drift]\n    upstream: [orders]", "4: unknown key 'checks'"),
         ("exposures:\n  - exposure: a\n    warehouse: man\n    upstream: [orders]", "4: unknown warehouse 'man'; did you mean 'main'?"),

@@ -14,7 +14,7 @@ from dqmon.config.json_schema import DRAFT, schemas
 from dqmon.config.registries import Registries
 from dqmon.config.report import Report
 from dqmon.config.yaml_lines import read_yaml
-from dqmon.core.check import CheckType
+from dqmon.core.check_type import CheckType
 
 PROJECT = Path(__file__).parents[2]
 FOUND = schemas()

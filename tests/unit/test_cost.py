@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 
 from dqmon.cli.units import amount, size
 from dqmon.core.check import Schedule
-from dqmon.core.cost import FREE, TIB, Budget, Cost, Price, shares, together
+from dqmon.core.cost import TIB, Budget, Cost, Price, shares, together
 from dqmon.core.measurement import MetricRequest, Partition, Scan
 from dqmon.core.plan import plan
 from dqmon.core.spending import Spending
@@ -47,7 +47,7 @@ def of_day(number: int, **fields: object) -> MetricRequest:
         (Price(per_tib=6.25), 9, 0, 0.0),
         (Price(per_tib=6.25), 9, None, None),
         (Price(per_hour=1, per_tib=5), 3_600, TIB // 5, pytest.approx(1.0)),
-        (FREE, 9, TIB, None),
+        (Price(), 9, TIB, None),
     ],
 )
 def test_a_price_is_of_hours_or_of_bytes_billed(price: Price, seconds: float | None, billed: int | None, credits_: float | None) -> None:

@@ -25,7 +25,8 @@ from dqmon.core.threshold import parse_threshold
 from dqmon.core.verdict import Verdict
 from dqmon.engine.frames import judge_frame
 from dqmon.frames.frame import Frame
-from dqmon.warehouses.duckdb import Duckdb, DuckdbOptions, DuckdbSession
+from dqmon.warehouses.base.duckdb_session import DuckdbSession
+from dqmon.warehouses.duckdb import Duckdb, DuckdbOptions
 
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
 TABLE = TableRef("w", None, None, "t")

@@ -6,7 +6,7 @@ import re
 import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import sqlalchemy as sa
@@ -23,9 +23,9 @@ from dqmon.core.metric import Value
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.sql.compile import compile_scan, fits
-from dqmon.sql.formats import FORMAT_NAMES
+from dqmon.sql.formats import FormatName
+from dqmon.sql.literal_sql import literal_sql
 from dqmon.sql.metrics import InvalidFormatCount, InvalidPatternCount, UnlistedCount
-from dqmon.sql.text import literal_sql
 from dqmon.sql.texts import _LAST_CASED, _case_pairs, _glob, folded
 
 
@@ -127,7 +127,7 @@ def every_check() -> list[Check]:
         check("accepted_values", column="x", values=["a", "it's", "Ä"], missing_values=["", "-"], missing_pattern="^ $", ignore_case=True),
         check("forbidden_values", column="n", values=[1, 2.0]),
         check("length", column="x", min=1, max=9),
-        *(check("pattern", column="x", format=name) for name in FORMAT_NAMES),
+        *(check("pattern", column="x", format=name) for name in get_args(FormatName)),
         *(check("pattern", column="x", **{rule: "a"}) for rule in ("regex", "like", "not_regex", "not_like")),
     ]
 

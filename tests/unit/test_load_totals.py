@@ -9,7 +9,7 @@ import pytest
 from dqmon.core.load_record import LoadRecord, LoadStatus
 from dqmon.core.past_rows import PastRows, counted_back
 from dqmon.core.table import TableRef
-from dqmon.engine.load_totals import Brought, brought, is_of, totals
+from dqmon.engine.load_totals import Brought, brought, totals
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 TABLE = TableRef("main", None, "raw", "orders")
@@ -96,4 +96,4 @@ def test_a_tool_that_tells_no_rows_is_named() -> None:
     ("named", "is_meant"), [("orders", True), ("RAW.orders", True), ("main.raw.orders", False), ("other.orders", False)]
 )
 def test_names_of_tables(named: str, is_meant: bool) -> None:
-    assert is_of(named, TABLE) is is_meant
+    assert TABLE.is_called(named) is is_meant

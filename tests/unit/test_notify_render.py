@@ -410,6 +410,14 @@ def _own_link(hit, value):
     return value.startswith("http") and hit.split("|")[0] == re.sub(r"\s", "%20", value)
 
 
+def test_how_an_alert_ended_is_said_as_that():
+    told = message(DeliveryKind.RESOLVE, root=facts(members=(), members_left=("removed: no such check any more",)))
+    for channel in (BOT, POSTING[1]):
+        text = channel.text(channel.render(told, channel.parts(told)[0]))
+        assert re.search(r"Ended:?\s+(• )?removed: no such check any more", text), text
+        assert "Where" not in text
+
+
 def test_a_repeat_says_how_long():
     told = message(DeliveryKind.REPEAT, at=AT + timedelta(hours=4))
     assert "STILL CRITICAL after 4h" in BOT.text(BOT.render(told, "reply"))

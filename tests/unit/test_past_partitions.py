@@ -8,7 +8,8 @@ from typing import Any
 
 from dqmon.checks.row_count import RowCountCheck
 from dqmon.checks.volume_anomaly import VolumeAnomaly
-from dqmon.core.check import Check, CheckType, PartitionBy, SourceLine
+from dqmon.core.check import Check, PartitionBy, SourceLine
+from dqmon.core.check_type import CheckType
 from dqmon.core.measurement import Failure, FailureKind, Measurement, MetricRequest, Partition, Segment
 from dqmon.core.metric import Metric, Value
 from dqmon.core.table import TableRef

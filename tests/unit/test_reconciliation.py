@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dqmon.checks.base.differences import Measure, differences
-from dqmon.core.check import Check, DatasetCheck, SourceLine
+from dqmon.core.check import Check, SourceLine
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.measurement import Failure, FailureKind, Measurement, MetricRequest, Partition
 from dqmon.core.metric import Key, Metric, Totals, Value

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from random_tables import tried
 
@@ -136,7 +136,18 @@ def told(real: Stage) -> list[tuple[object, ...]]:
     ]
 
 
+EXPECTED_LEVEL = {
+    "raw.row_count": [number(12)] * RUNS,
+    "orders.completeness.id": [number(0, is_percent=True)] * RUNS,
+    "orders.freshness.loaded_at": [number(60, is_duration=True)] * RUNS,
+    "orders.volume_anomaly": [*map(number, (1000, 1010, 990, 1005, 1000, 1010, 990)), *[number(100)] * (RUNS - 7)],
+    "daily.row_count.parts": [number(12)] * RUNS,
+}
+"""A level that is learned only when somebody says that it is expected."""
+
+
 @tried(6)
+@example(EXPECTED_LEVEL, [(8, Feedback.EXPECTED)])
 @given(
     st.fixed_dictionaries(
         {

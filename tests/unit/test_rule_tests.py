@@ -201,6 +201,7 @@ tests:
   - {name: i, check: main.raw.row_count, interval: 1s, rows: [{dataset: raw, rows: [{a: 1}]}], expect: [{at: 1d, state: firing}]}
   - {name: j, check: main.raw.row_count, interval: 0s, values: 1, expect: [{at: 1d, state: firing}]}
   - plain
+  - {name: k, check: main.raw.row_count, values: 3, start: 2024, expect: [{at: 30, state: firing}]}
 """
 PROBLEMS = """\
 checks/tests/a.yaml:1: 'version' is missing; add version: 1
@@ -219,6 +220,8 @@ checks/tests/a.yaml:9: the expectation is before the start; write a later at:, o
 checks/tests/a.yaml:10: the checks run more than 1,000 times before the last expectation; write a longer interval:
 checks/tests/a.yaml:11: the test does not say how often the check runs; write interval: 1h
 checks/tests/a.yaml:12: 'plain' is no test; write - name: …, check:, values: and expect:
+checks/tests/a.yaml:13: start: 2024 is no instant with a zone; write 2013-02-08T13:00Z
+checks/tests/a.yaml:13: at: 30 is no time; write how long after the start (1d 30m), or an instant (2013-02-08T13:00Z)
 """
 
 

@@ -243,6 +243,7 @@ def test_the_role_can_only_read():
     assert 'GRANT SELECT ON ALL TABLES IN SCHEMA "OTHER"."Mixed" TO ROLE "DQMON";' in granted
     assert 'GRANT SELECT ON FUTURE VIEWS IN DATABASE "LAKE" TO ROLE "DQMON";' in granted
     assert not any('"LAKE"."X"' in line for line in granted), "grants on future tables of a schema would switch off those of the database"
+    assert '-- GRANT MONITOR ON ALL TASKS IN DATABASE "SHOP" TO ROLE "DQMON";' in text, "the ingestion source snowflake needs it"
     assert "TYPE = SERVICE" in text
     assert "AUTO_SUSPEND = 60" in text
 
@@ -253,13 +254,16 @@ def test_the_command_prints_them(tmp_path, monkeypatch, capsys):
     (tmp_path / "config").mkdir()
     (tmp_path / "checks").mkdir()
     warehouses = "{snow: {type: snowflake, account: A, user: U, token: t, database: shop}, main: {type: sqlite, path: a.db}}"
-    (tmp_path / "config/dqmon.yaml").write_text(f"version: 1\nwarehouses: {warehouses}\n")
+    sources = "{raw: {type: dlt, warehouse: snow, dataset: raw}, five: {type: fivetran_platform, warehouse: snow}}"
+    (tmp_path / "config/dqmon.yaml").write_text(f"version: 1\nwarehouses: {warehouses}\ningestion: {sources}\n")
     checks = 'version: 1\ndefaults: {owner: "@data"}\ndatasets: [{dataset: sales.orders, checks: [row_count: {min: 1}]}]\n'
     (tmp_path / "checks/a.yaml").write_text(checks)
     monkeypatch.chdir(tmp_path)
     for words in (["grants"], ["grants", "snow"], ["grants", "snowflake"]):
         assert run(words) == 0
-        assert 'GRANT USAGE ON SCHEMA "SHOP"."SALES" TO ROLE "DQMON";' in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        for schema in ("SALES", "RAW", "FIVETRAN_METADATA"):  # of checks, and of what sources read
+            assert f'GRANT USAGE ON SCHEMA "SHOP"."{schema}" TO ROLE "DQMON";' in printed
     assert run(["grants", "main"]) == 2
     assert "a sqlite warehouse has no roles" in capsys.readouterr().err
     assert run(["grants", "nope"]) == 2

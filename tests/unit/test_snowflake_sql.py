@@ -16,10 +16,10 @@ from dqmon.errors import QueryFailed, UnsafeSql
 from dqmon.sql import metrics as m
 from dqmon.sql.columns import resolve
 from dqmon.sql.compile import compile_scan, fits
+from dqmon.sql.literal_sql import literal_sql
 from dqmon.sql.raw import condition, query
 from dqmon.sql.tables import NamedTable, typed
-from dqmon.sql.text import literal_sql
-from dqmon.warehouses.base.snowflake_sql import stored_name, written_name
+from dqmon.warehouses.base.names import stored_name, written_name
 
 FOUND = golden("snowflake")
 CAPS, DIALECT = FOUND.warehouse.capabilities, FOUND.warehouse.dialect

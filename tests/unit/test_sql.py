@@ -18,7 +18,7 @@ from dqmon.errors import ColumnMissing, QueryFailed, TooManySegments
 from dqmon.sql import metrics as m
 from dqmon.sql.columns import resolve
 from dqmon.sql.compile import compile_scan, fits, row_limit
-from dqmon.sql.text import literal_sql
+from dqmon.sql.literal_sql import literal_sql
 from dqmon.warehouses.base.sqlite_functions import Functions, _has_nested_repeat, _on_clock
 
 AT = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

@@ -10,9 +10,9 @@ from sqlalchemy.dialects import postgresql
 
 from dqmon.core.table import TableRef
 from dqmon.errors import UnsafeSql
+from dqmon.sql.literal_sql import literal_sql
 from dqmon.sql.raw import LENGTH_LIMIT, condition, query, quoted_names, refused_by_all
 from dqmon.sql.tables import NamedTable
-from dqmon.sql.text import literal_sql
 
 GRAMMARS = ("duckdb", "postgres", "sqlite")
 TABLE = NamedTable(TableRef("main", None, "s", 'odd "%s" name'))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from dqmon.core.capabilities import Capabilities
-from dqmon.core.cost import FREE
+from dqmon.core.cost import Price
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.fragment import Fragment
 from dqmon.core.options import WarehouseOptions
@@ -112,7 +112,7 @@ class CsvFolder:
         self.naive_timezone = options.naive_timezone
         self.timeout_s = float(options.statement_timeout)
         self.max_connections = 1
-        self.price = FREE
+        self.price = Price()
         self._folder = Path(options.path)
 
     @contextmanager

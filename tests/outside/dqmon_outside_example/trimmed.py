@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement
 
 from dqmon.core.capabilities import Capabilities
-from dqmon.core.check import Check, DatasetCheck
+from dqmon.core.check import Check
+from dqmon.core.check_type import DatasetCheck
 from dqmon.core.judgement import Evidence, Expected, Judgement, Observed
 from dqmon.core.metric import Metric, Value
 from dqmon.core.metric_kinds import AggregateMetric

@@ -37,12 +37,13 @@ class Auto:
     2. Scale (`base.scale`): counts on log(1 + x), ratios and other positive values on the likelier one of two. Several points a
        day are held to a second scale, on which a burst cannot hide in the noise of the night.
     3. Season (`base.season`, `base.clock`): the median deviation of each weekday and edge of the month (hour, weekend, hour of
-       the week), shrunk towards none as far as its own noise explains it.
+       weekdays or weekends, hour of the week), shrunk towards none as far as its own noise explains it.
     4. Level (`base.level`): exponential smoothing of the values without season, outliers drawn in, with the memory that
        forecast this series best.
-    5. Width (`base.tail`, `base.noise`): the quantile of the errors that these forecasts made, by t distributions, for the
-       probability false_alerts_per_year / points a year. Errors of counts are measured in standard deviations of an
-       over-dispersed Poisson count of their level.
+    5. Width (`base.tail`, `base.noise`): the quantile of the errors that these forecasts made of points that had no say in
+       their season, by t distributions, for the probability false_alerts_per_year / points a year. Errors of counts are measured in
+       standard deviations of an over-dispersed Poisson count of their level. Either side has room for a twentieth of the recent
+       standard deviation besides, though never for an empty load.
     6. Drift (`base.drift`) narrows the band to what leaves the mean of a week where such means have been. It has half of the
        probability besides, and is silent while the week spans an alert that is over.
     7. Holidays (`base.public_holidays`) of the country whose holidays were unusual more often than by chance, an edge of the month

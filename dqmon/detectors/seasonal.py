@@ -52,10 +52,8 @@ class Seasonal(Simple):
         return Forecast(band.low, band.high, band.center, (f"only points of the same {name} count", *band.explanation))
 
     def _slots(self, series: Series) -> list[tuple[str, NDArray[int64]]]:
-        """The seasons of `base.clock`; those that auto finds but cannot learn yet, or that are only edges or weekends, are left out."""
+        """The seasons of `base.clock`, the last of which counts; auto leaves out edges of the month, and what cannot be learned yet."""
         found = slots(series, self._seasonality)
-        if self._seasonality is not Seasonality.AUTO:
-            return found
-        is_long = series.span_s >= _ENOUGH * WEEK_S
-        left_out = {"month edge", "weekend"} | (set() if is_long else {"hour of the week"})
-        return [(name, slot) for name, slot in found if name not in left_out]
+        if found and self._seasonality is Seasonality.AUTO and series.is_finer and series.span_s < _ENOUGH * WEEK_S:
+            return slots(series, Seasonality.HOUR)
+        return [(name, slot) for name, slot in found if name != "month edge"]

@@ -36,6 +36,9 @@ def test_small_counts_have_the_noise_of_chance_and_large_ones_that_of_their_leve
     small = expect(rng.poisson(20, 90))
     assert 6 < small.low < 9, "of such counts 0.007 % are below 6 and 0.2 % below 9; 0.3 % may be"
     assert 33 < small.high < 60
+    even = expect(20.0 + np.arange(90) % 2)
+    assert 9 < even.low < 11
+    assert said(even, "by chance alone")
     large = expect(np.round(20_000 * noise(90, 0.02)))
     assert 17_500 < large.low < 19_000
     assert 21_000 < large.high < 22_500
@@ -103,6 +106,24 @@ def test_a_second_weekend_of_hours_is_like_the_first() -> None:
     assert band.low < 200 < band.high < 500
     assert said(band, "weekend effect")
     assert expect(values, alerted=saturday, step=HOUR).low < 200
+
+
+def test_hours_of_a_few_weeks_make_no_wide_band() -> None:
+    """Each hour of the week was seen thrice: the middle one of three is no error of nothing, and a weekend's afternoon no weekday's."""
+    hours = np.arange(24 * 24)
+    weekdays, weekends = 1000 * np.exp(np.cos(hours / 24 * 2 * np.pi)), 300 + 10.0 * (hours % 24)
+    band = expect(np.round(np.where(hours // 24 % 7 >= 5, weekends, weekdays) * noise(len(hours))), step=HOUR)
+    assert band.low > 0.7 * band.center
+    assert band.high < 1.3 * band.center
+    assert said(band, "hour of weekdays or weekends effect")
+
+
+def test_a_quiet_hour_is_held_to_the_noise_of_the_others_but_never_to_none() -> None:
+    """2,000 rows at noon, 10 at midnight, of which none is still told of."""
+    hours = np.arange(24 * 20)
+    band = expect(np.round(10 * 200.0 ** np.sin(hours % 24 / 24 * np.pi) * noise(len(hours))), step=HOUR)
+    assert band.low > 0
+    assert 30 < band.high < 100
 
 
 def test_learning_of_minutes_ends_although_the_window_is_shorter_than_two_days() -> None:
@@ -206,6 +227,14 @@ def test_a_stalled_total_is_unusual_as_long_as_it_lasts() -> None:
         assert band.low > stalled[-1]
         # What was missing may come at once, or never.
         assert band.low < stalled[-1] + 1000 < stalled[-1] + (days + 1) * 1000 < band.high
+
+
+def test_a_total_that_caught_up_has_no_new_level() -> None:
+    """Five days of nothing, the rows of six on the next, then as before."""
+    grown = 1e6 + np.cumsum(np.round(1000 * noise(47)))
+    grown[40:45] = grown[39]
+    band = expect(grown, alerted=set(range(40, 46)))
+    assert 500 < band.low - grown[-1] < 1000 < band.high - grown[-1] < 1500
 
 
 def test_rows_deleted_from_a_total_are_told_of_once() -> None:

@@ -95,6 +95,21 @@ def test_a_clear_season_is_believed_and_noise_is_not() -> None:
     assert np.abs(season_of(noise, turns, 7).effects).max() < 0.6
 
 
+@pytest.mark.parametrize("slots", [3, 20, 60])
+def test_a_season_of_the_others_against_the_season_without_a_point(slots: int) -> None:
+    """Without a share that is kept, which is the same for all points of a slot: by how many points it has, and how unlike slots are."""
+    rng = np.random.default_rng(slots)
+    slot = rng.integers(0, slots, 91)
+    values = rng.normal(0, 1, 90) + 10 * slot[:-1]
+    found = season_of(values, Turns.of(slot), 90)
+    rest = values - np.median(values)
+    for place in range(90):
+        mine = slot[:-1] == slot[place]
+        others = np.delete(rest, place)[np.delete(mine, place)]
+        kept = found.effects[place] / np.median(rest[mine])
+        assert found.held_out[place] == pytest.approx(kept * np.median(others) if len(others) else 0.0)
+
+
 @pytest.mark.parametrize("width", [3, 7, 15])
 @given(values=st.lists(st.sampled_from([0.0, 1.0, 1.5, 2.0, -3.0, 1e9]), min_size=1, max_size=40))
 def test_running_medians_against_numpy(width: int, values: list[float]) -> None:

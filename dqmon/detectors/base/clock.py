@@ -29,8 +29,8 @@ def slots(series: Series, seasonality: Seasonality = Seasonality.AUTO) -> list[t
     """The seasons worth trying, coarse before fine: each a name and the slot of every point, that of the tested one last.
 
     A season that is named is the only one. Else days have a weekday, and from 45 days on an edge of the month; shorter steps an
-    hour of the day once there are two days, a weekend once one was seen, and in its place an hour of the week once there are three
-    weeks; longer steps none.
+    hour of the day once there are two days, and a weekend once one was seen; in their place from two weeks on an hour of weekdays
+    or of weekends, and besides from three weeks on an hour of the week; longer steps none.
     """
     days = series.days
     weekday = (days + 3) % 7
@@ -50,12 +50,11 @@ def slots(series: Series, seasonality: Seasonality = Seasonality.AUTO) -> list[t
         return [*found, ("month edge", month_edge(days))] if series.span_s >= _MONTH_EDGE_DAYS * DAY_S else found
     if not series.is_finer or series.span_s < 2 * DAY_S:
         return []
-    hour = _hour(series)
-    found = [("hour", hour)]
-    if series.span_s >= 3 * WEEK_S:
-        return [*found, ("hour of the week", weekday * 24 + hour)]
-    is_weekend = (weekday >= 5).astype(weekday.dtype)  # noqa: PLR2004 - Saturday
-    return [*found, ("weekend", is_weekend)] if is_weekend[:-1].any() else found
+    hour, is_weekend = _hour(series), (weekday >= 5).astype(weekday.dtype)  # noqa: PLR2004 - Saturday
+    if series.span_s < 2 * WEEK_S:
+        return [("hour", hour), ("weekend", is_weekend)] if is_weekend[:-1].any() else [("hour", hour)]
+    found = [("hour of weekdays or weekends", is_weekend * 24 + hour)]
+    return found if series.span_s < 3 * WEEK_S else [*found, ("hour of the week", weekday * 24 + hour)]
 
 
 def _hour(series: Series) -> NDArray[int64]:

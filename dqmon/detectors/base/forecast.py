@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
+_SLIGHT = 0.05
+"""The share of the recent standard deviation by which a value may pass the band: bands are estimates, and where noise is a share of
+the level, that of a quiet hour is narrower than what does not come from the level."""
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -60,6 +64,7 @@ class Baseline:
 class _Seasons:
     effects: NDArray[float64]
     weekdays: NDArray[float64]
+    held_out: NDArray[float64]
     widening: float
     explanation: tuple[str, ...]
 
@@ -75,17 +80,30 @@ def forecast(baseline: Baseline) -> Forecast:
         other = _on_scale(baseline, second, found_slots)
         if other.high < found.high:
             found = replace(found, high=max(found.center, other.high))
-    low, high, center = found.low, found.high, found.center
+    low, high, center, explanation = found.low, found.high, found.center, found.explanation
     if values.min() >= 0:
         low, center = max(0.0, low), max(0.0, center)
     if is_count(values):
         fewest, most = poisson_range(center, baseline.p)
+        if fewest < low or most > high:
+            explanation = (*explanation, f"a count of {center:,.4g} lies between {fewest:,.4g} and {most:,.4g} by chance alone")
         low, high = min(low, fewest), max(high, most)
-    return Forecast(min(low, center), max(high, center), center, found.explanation)
+    below, above = _slight(baseline.series, low, high)
+    low, high = low - below, high + above
+    return Forecast(min(low, center), max(high, center), center, explanation)
+
+
+def _slight(series: Series, low: float, high: float) -> tuple[float, float]:
+    """How far beyond each bound a value is off by little only. An empty load never is, nor a ratio of all rows."""
+    values = series.values
+    room = _SLIGHT * float(values[-(NEWEST if series.is_finer else 4 * RELEARN) :].std())
+    if values.min() < 0:
+        return room, room
+    is_ratio = values.max() <= 1 and not is_count(values)
+    return min(room, low / 2), min(room, max(0.0, 1 - high) / 2) if is_ratio else room
 
 
 def _on_scale(baseline: Baseline, scale: Scale, found_slots: list[tuple[str, Turns]]) -> Forecast:
-
     series = baseline.series
     scaled = scale.of(series.values)
     seasons = _seasons(scaled, series, scale, found_slots)
@@ -93,7 +111,7 @@ def _on_scale(baseline: Baseline, scale: Scale, found_slots: list[tuple[str, Tur
     raw = scaled - seasons.effects[:-1]
     level = level_of(on_one_level(raw, baseline.shifts))
     middle = level.value + seasonal
-    width = _width(scale, scaled, level, middle, baseline.p) * seasons.widening
+    width = _width(scale, scaled, _held_out(level, seasons), middle, baseline.p) * seasons.widening
     low, high = middle - width, middle + width
     expected = f"expected {scale.back(middle):,.4g} from {len(scaled)} points, the newest one weighs {level.memory:.0%} of the level"
     explanation = [expected, *seasons.explanation]
@@ -121,16 +139,27 @@ def _seasons(scaled: NDArray[float64], series: Series, scale: Scale, found_slots
     """All seasons, each learned from what the coarser ones leave."""
     import numpy as np
 
-    effects, weekdays, widening, explanation = np.zeros(len(scaled) + 1), np.zeros(7), 1.0, []
+    effects, weekdays, held_out = np.zeros(len(scaled) + 1), np.zeros(7), np.zeros(len(scaled))
+    widening, explanation = 1.0, []
     for name, turns in found_slots:
         found = season_of(scaled - effects[:-1], turns, series.period if name == "hour" else series.week)
         effects += found.effects
+        held_out += found.held_out
         widening *= found.widening
         if name == "weekday":
             weekdays[: len(found.by_slot)] = found.by_slot
         if found.effects[-1]:
             explanation.append(f"{name} effect {scale.effect(float(found.effects[-1]))}")
-    return _Seasons(effects, weekdays, widening, tuple(explanation))
+    return _Seasons(effects, weekdays, held_out, widening, tuple(explanation))
+
+
+def _held_out(level: Level, seasons: _Seasons) -> Level:
+    """The level with the errors that its forecasts would have made, had no point had a say in its own season.
+
+    Else the errors are smaller than the next one, and of a peaked distribution: the middle one of three values has none.
+    """
+    fitted = seasons.effects[:-1] - seasons.held_out
+    return replace(level, errors=level.errors + fitted[len(fitted) - len(level.errors) :])
 
 
 def _width(scale: Scale, scaled: NDArray[float64], level: Level, middle: float, p: float) -> float:
@@ -172,4 +201,5 @@ def _of_drift(drift: Drift, scale: Scale, usual: tuple[float, float], narrowed: 
     """A sentence for each bound that drift moved."""
     sides = zip(("low", "high"), usual, narrowed, strict=True)
     means = f"the mean of the last {drift.recent} points is held against the {drift.before} before"
-    return [f"{means}: {side} {scale.back(new):,.4g} instead of {scale.back(old):,.4g}" for side, old, new in sides if old != new]
+    said = ((side, f"{scale.back(old):,.4g}", f"{scale.back(new):,.4g}") for side, old, new in sides)
+    return [f"{means}: {side} {new} instead of {old}" for side, old, new in said if old != new]

@@ -40,8 +40,8 @@ def believed(series: Series, alerted: NDArray[bool_]) -> tuple[NDArray[bool_], t
 
     - it belongs to five or more in a row (a pair inside the band between them does not break the row) that agree on a level
       other than 0, each by itself or as a share of what was usual in its slot of the week (day), and what came after stayed
-      there. A row that repeats the value before it is none: nothing is loaded. Once the values are nearer to the old level
-      again, the run was a long incident;
+      there. Values that repeat the one before the row do not count: nothing is loaded. Once the values are nearer to the old
+      level again, the run was a long incident;
     - the same was alerted on the same weekday of the week before or after, or at the same edge of another month: a closed
       Sunday, an invoice run.
 
@@ -94,9 +94,9 @@ def _agrees(values: NDArray[float64]) -> bool:
 
 
 def _is_level(series: Series, alerted: NDArray[bool_], start: int, end: int) -> bool:
-    """True for a run that is long enough, agrees, and does not just repeat the value before it, as a stalled total does."""
+    """True for a run that is long enough, besides values that repeat the one before it, as a stalled total does, and agrees."""
     values = series.values[start:end]
-    if len(values) < _IN_A_ROW or (start and (values == series.values[start - 1]).all()):
+    if (values[values != series.values[start - 1]] if start else values).size < _IN_A_ROW:
         return False
     return _agrees(values) or _agrees(_shares_of_usual(series, alerted, start, end))
 

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """effects: what to take off each point, and off the tested one last. by_slot: the same for slots from 0 up. widening: what
-    the band has to be multiplied by, because effects are learned from few points and fit these better than the next one.
+    """effects: what to take off each point, and off the tested one last. by_slot: the same for slots from 0 up. held_out: what to
+    take off each point by the others of its slot alone: a median of few points fits these better than the next one. widening: how
+    much less is known of the tested slot than of the others.
     """
 
     effects: NDArray[float64]
     by_slot: NDArray[float64]
+    held_out: NDArray[float64]
     widening: float
 
 
@@ -29,7 +31,7 @@ class Turns:
     """The slot of each point, that of the tested one last, and what follows from the slots alone.
 
     seen: how many points each has. order: the points' slots, to sort by. lower, upper: where the middle of each slot's values is,
-    once all are sorted by slot and by value.
+    once all are sorted by slot and by value. others_lower, others_upper: where it would be for each value, sorted so, without it.
     """
 
     slot: NDArray[int64]
@@ -37,6 +39,8 @@ class Turns:
     order: NDArray[int16]
     lower: NDArray[intp]
     upper: NDArray[intp]
+    others_lower: NDArray[intp]
+    others_upper: NDArray[intp]
 
     @classmethod
     def of(cls, slot: NDArray[int64]) -> Turns:
@@ -47,7 +51,12 @@ class Turns:
         seen = np.bincount(past, minlength=int(slot.max()) + 1)
         start, last = np.cumsum(seen) - seen, len(past) - 1
         lower = np.minimum(start + np.maximum(seen - 1, 0) // 2, last)
-        return cls(slot, seen, past.astype(np.int16), lower, np.minimum(start + seen // 2, last))
+        upper = np.minimum(start + seen // 2, last)
+        # Of the others of a slot, those from the value that is left out on are one place further; a value alone has any place.
+        each = np.arange(len(past))
+        below, above = (np.repeat(start + (seen - less) // 2, seen) for less in (2, 1))
+        others_lower, others_upper = below + (below >= each), np.minimum(above + (above >= each), last)
+        return cls(slot, seen, past.astype(np.int16), lower, upper, others_lower, others_upper)
 
 
 def season_of(values: NDArray[float64], turns: Turns, period: int) -> Season:
@@ -63,7 +72,8 @@ def season_of(values: NDArray[float64], turns: Turns, period: int) -> Season:
     rest, slot, seen = values - _levels(values, period), turns.slot, turns.seen
     # By value, then by slot: the second sort keeps the order of the first, and counts 16-bit numbers in place of comparing.
     order = np.argsort(rest)
-    ordered = rest[order[np.argsort(turns.order[order], kind="stable")]]
+    order = order[np.argsort(turns.order[order], kind="stable")]
+    ordered = rest[order]
     known = seen > 0
     middle = np.where(known, (ordered[turns.upper] + ordered[turns.lower]) / 2, 0.0)
     noise = spread(rest - middle[slot[:-1]])
@@ -73,10 +83,14 @@ def season_of(values: NDArray[float64], turns: Turns, period: int) -> Season:
     off = middle[known] - float(middle.sum()) / slots
     real = max(0.0, float(off @ off - variance[known].sum()) / slots)
     kept = np.where(known, real / (real + variance) if real > 0 else 0.0, 0.0)
-    share, n = float(kept[slot[-1]]), max(2, int(seen[slot[-1]]))
-    widening = math.sqrt((1 + share**2 / n) / (1 - share * (2 - share) / n))
+    held_out = np.empty(len(rest))
+    others = (ordered[turns.others_lower] + ordered[turns.others_upper]) / 2
+    held_out[order] = others * np.repeat(np.where(seen > 1, kept, 0.0), seen)
+    # An effect of n points has about 1 / n of their variance, and one of the others of a slot that of one point less.
+    share, usual = float(kept[slot[-1]]), float((seen * kept**2 / np.maximum(seen - 1, 1)).sum()) / len(rest)
+    widening = math.sqrt((1 + share**2 / max(1, int(seen[slot[-1]]))) / (1 + usual))
     by_slot = kept * middle
-    return Season(by_slot[slot], by_slot, widening)
+    return Season(by_slot[slot], by_slot, held_out, widening)
 
 
 def _levels(values: NDArray[float64], period: int) -> NDArray[float64]:

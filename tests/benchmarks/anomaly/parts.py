@@ -44,6 +44,8 @@ PARTS: Mapping[str, tuple[tuple[Any, str, Any], ...]] = {
     "choice of the level's memory": ((level, "_MEMORIES", (0.15,)),),
     "outliers drawn in": ((level, "cleaned", lambda values: values),),
     "widths by t, not normal": ((forecast, "half_width", _normal_width),),
+    "season of a point by the others": ((forecast, "_held_out", lambda level, _: level),),
+    "room for what is slight": ((forecast, "_SLIGHT", 0.0),),
     "noise of counts": ((forecast, "_width", lambda _scale, _scaled, found, _middle, p: forecast.half_width(found.errors, p)),),
     "chance of Poisson counts": ((forecast, "poisson_range", lambda mean, p: (mean, mean)),),
     "scale by likelihood": ((forecast, "scale_of", lambda _: scale.Scale.LINEAR),),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 
 from labelled import Labelled
@@ -56,7 +57,7 @@ def contest(group: str, contenders: Mapping[str, Judged]) -> str:
     dqmon = next(iter(contenders.values()))
     points, count = sum(len(one.points) for one in dqmon.series), dqmon.score.found + dqmon.score.missed
     title = f"### {group}: {len(dqmon.series)} series, {points:,} points, {count} incidents"
-    return "\n\n".join((title, _contenders(contenders), _kinds(contenders), _families(dqmon), _causes(contenders)))
+    return "\n\n".join((title, _contenders(contenders), _kinds(contenders), _families(dqmon), _promise(dqmon), _causes(contenders)))
 
 
 def ablation(group: str, without: Mapping[str, Judged]) -> str:
@@ -91,6 +92,18 @@ def _families(judged: Judged) -> str:
     ordered = sorted(judged.families().items(), key=lambda item: item[1].f1)
     rows = [(name, f"{s.f1:.2f}", f"{s.recall:.2f}", f"{s.false_per_100:.2f}") for name, s in ordered]
     return markdown(("dqmon by family, the worst first", "F1", "recall", "FA100"), rows)
+
+
+def _promise(judged: Judged) -> str:
+    """What `false_alerts_per_year` promises against what came, by the distance of points; whole days, for several alerts a day are one."""
+    by_step: dict[timedelta, list[Labelled]] = {}
+    for one in judged.series:
+        by_step.setdefault(min(after.at - before.at for before, after in pairwise(one.points)), []).append(one)
+    rows = [
+        (f"every {step / timedelta(hours=1):g} h", str(len(some)), f"{365.25 / 100 * judged.of(some).score.false_per_100:.1f}")
+        for step, some in sorted(by_step.items())
+    ]
+    return markdown(("a point", "series", "dqmon's days with a false alert a year, of 2 promised alerts"), rows)
 
 
 def _causes(contenders: Mapping[str, Judged]) -> str:

@@ -1,4 +1,4 @@
-"""Alerts with one cause form one incident. Pure; nothing depends on the order of sets, dicts or hash seeds (R7)."""
+"""Alerts with one cause form one incident. Pure; nothing depends on the order of sets, dicts or hash seeds."""
 
 from __future__ import annotations
 

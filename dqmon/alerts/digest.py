@@ -1,4 +1,4 @@
-"""What an owner's digest says (USERS.md, weekly digest). Pure: figures in, a title and lines out."""
+"""What an owner's digest says. Pure: figures in, a title and lines out."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 WEEK = timedelta(days=7)
 QUIET_DAYS = 180
-"""So long without a failure, a check may run less often (USERS.md)."""
+"""So long without a failure, a check may run less often."""
 BLIND_DAYS = 3
-"""So long without being measured, a check protects nobody (USERS.md)."""
+"""So long without being measured, a check protects nobody."""
 
 _CLOCKS = timedelta(hours=2)
 """By so much a week differs from 7 days where clocks change, at most."""

@@ -1,4 +1,4 @@
-"""Steps of escalations: who is told of an incident that nobody has acknowledged for a time (R8). Pure.
+"""Steps of escalations: who is told of an incident that nobody has acknowledged for a time. Pure.
 
 A step is a route whose `group_wait_s` begins with the incident's first message and ends with an acknowledgement. Each of its
 channels gets a group of its own, which lives like any other once it has spoken.

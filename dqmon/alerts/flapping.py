@@ -1,4 +1,4 @@
-"""When an alert's outcomes change between good and bad too often for each change to be told (R2). Pure.
+"""When an alert's outcomes change between good and bad too often for each change to be told. Pure.
 
 The last outcomes of an alert are a text, the newest last: `x` fail, `w` warn, `.` good. It begins with a bad one: all outcomes before it
 count as good, as of a check that has never failed. So the text of a check that only passes is empty and never changes.
@@ -15,11 +15,11 @@ from itertools import pairwise
 from dqmon.core.verdict import Verdict
 
 REMEMBERED = 20
-"""Outcomes among which changes are counted (R2)."""
+"""Outcomes among which changes are counted."""
 CHANGES = 5
-"""With more changes than this an alert flaps (R2)."""
+"""With more changes than this an alert flaps."""
 STEADY = 10
-"""Equal outcomes in a row that end it (R2)."""
+"""Equal outcomes in a row that end it."""
 HELD = f"held until {STEADY} equal outcomes in a row"
 """What becomes of messages until then."""
 

@@ -1,4 +1,4 @@
-"""What a group says next, and when. The waits are Alertmanager's; dedup keys are as CHECKS.md has them."""
+"""What a group says next, and when. The waits are Alertmanager's."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from dqmon.core.route import Route
 
 PAGING_WAIT_S = 10
-"""The longest group_wait on a channel that wakes people (R6)."""
+"""The longest group_wait on a channel that wakes people."""
 PAGING_SEVERITIES = frozenset({Severity.CRITICAL})
-"""What pages (R5). PagerDuty ignores a trigger on an acknowledged key, so a rise to one of these needs a new key."""
+"""What pages. PagerDuty ignores a trigger on an acknowledged key, so a rise to one of these needs a new key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def group_key(group_by: Sequence[str], incident_id: str, attributes: Attributes)
 
 
 def dedup_key(instance: str, channel: str, group_id: str, escalation: int) -> str:
-    """`dqmon:` and 64 hex digits: the same for the same group wherever and whenever it is computed (R7)."""
+    """`dqmon:` and 64 hex digits: the same for the same group wherever and whenever it is computed."""
     text = json.dumps([instance, channel, group_id, escalation])
     return "dqmon:" + hashlib.sha256(text.encode()).hexdigest()
 

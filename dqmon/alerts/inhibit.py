@@ -1,4 +1,4 @@
-"""Which alerts are symptoms of trouble upstream, which can be its cause, and how long a symptom waits to know (R11). Pure."""
+"""Which alerts are symptoms of trouble upstream, which can be its cause, and how long a symptom waits to know. Pure."""
 
 from __future__ import annotations
 

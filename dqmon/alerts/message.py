@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from dqmon.core.plain import Json
 
 LISTED_ALERTS = 10
-"""Alerts that a message lists; the rest is counted (R16)."""
+"""Alerts that a message lists; the rest is counted."""
 LISTED_MEMBERS = 20
 GLANCE = 60
-"""Characters of a title that a phone shows while it is locked (USERS.md, journey B)."""
+"""Characters of a title that a phone shows while it is locked."""
 SERIES_POINTS = 30
-"""Past values, of which a line of text shows the last 14 (R19) and a chart all (USERS.md, incident page)."""
+"""Past values, of which a line of text shows the last 14 and a chart all."""
 SQL_LIMIT = 1_500
-"""Characters of the statement that a message shows (R19)."""
+"""Characters of the statement that a message shows."""
 TEXT_LIMIT = 500
 """Characters of a reason, an owner, a description, a member."""
 _STATEMENTS = 3

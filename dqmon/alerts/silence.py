@@ -1,4 +1,4 @@
-"""Which alerts are muted, and what that leaves of a group (R10). Pure.
+"""Which alerts are muted, and what that leaves of a group. Pure.
 
 A muted alert is in its incident and its groups as any other. Of one that nobody was told of, nothing is said; of one that was
 told, nothing more than its end.

@@ -1,4 +1,4 @@
-"""When so many groups wait for one channel that nobody could read their messages: one group for each owner, or for all (R16). Pure."""
+"""When so many groups wait for one channel that nobody could read their messages: one group for each owner, or for all. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dqmon.core.route import Route
 
 STORM_ABOVE = 20
-"""Groups that may wait for one channel at once (R16)."""
+"""Groups that may wait for one channel at once."""
 LASTS = timedelta(minutes=10)
 """So long after the newest incident of its group a storm goes on: two steps of group_interval."""
 

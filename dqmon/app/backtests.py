@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from dqmon.app.rule_tests import rules_of
 from dqmon.config.overrides import overridden, read_values
 from dqmon.config.registries import Registries
+from dqmon.engine.rehearsal.trial import Period, Trial, trial
 from dqmon.engine.select import select
-from dqmon.engine.trial import Period, Trial, trial
 from dqmon.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:

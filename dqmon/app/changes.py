@@ -12,10 +12,10 @@ from dqmon.config.registries import Registries
 from dqmon.core.changes import Change, changes
 from dqmon.core.cost import Cost, together
 from dqmon.daemon.cron import runs_per_day
-from dqmon.engine.asked import Task
-from dqmon.engine.compare import OfCheck, by_check, totals
+from dqmon.engine.measuring.asked import Task
 from dqmon.engine.planned import by_check as planned_checks
 from dqmon.engine.preview import preview
+from dqmon.engine.rehearsal.compare import OfCheck, by_check, totals
 from dqmon.store import incidents
 
 if TYPE_CHECKING:

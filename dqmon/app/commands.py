@@ -13,7 +13,7 @@ from dqmon.config.project import load
 from dqmon.core.check import Check
 from dqmon.core.selector import Selector
 from dqmon.core.table import Column, TableRef, table_ref
-from dqmon.engine.asked import Task
+from dqmon.engine.measuring.asked import Task
 from dqmon.engine.on_demand import CheckReport
 from dqmon.engine.on_demand import check as run_now
 from dqmon.engine.rename import keep_history
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from dqmon.alerts.digest import Figures
     from dqmon.app.lineage import Picture
     from dqmon.core.plain import Json
-    from dqmon.engine.backfill import Backfill, Filled
-    from dqmon.engine.backtest import Replayed
     from dqmon.engine.cost import CostReport, Refreshed
     from dqmon.engine.doctor import Finding
-    from dqmon.engine.past_totals import Recorded, Regained
+    from dqmon.engine.past.backfill import Backfill, Filled
+    from dqmon.engine.past.backtest import Replayed
+    from dqmon.engine.past.past_totals import Recorded, Regained
     from dqmon.engine.planned import PlannedCheck, PlannedStatement
 
 
@@ -96,33 +96,33 @@ class App(Parts):
 
     def plan_backfill(self, checks: Sequence[Check], days: int, chunk: timedelta | None) -> tuple[Backfill, ...]:
         """What the baselines of checks lack of the last days, by table; sends catalogue look-ups only."""
-        from dqmon.engine.backfill import plan
+        from dqmon.engine.past.backfill import plan
 
         return plan(self.environment, checks, days, chunk)
 
     def backfill(self, planned: Sequence[Backfill], progress: Progress | None = None) -> Iterator[Filled]:
         """Measures and records what was planned, chunk by chunk."""
-        from dqmon.engine.backfill import fill
+        from dqmon.engine.past.backfill import fill
 
         keep_history(self.environment)
         return fill(self.environment, planned, progress)
 
     def regain(self, checks: Sequence[Check], days: int) -> tuple[Regained, ...]:
         """What says how many rows the whole tables of checks had in the last days; sends catalogue look-ups only."""
-        from dqmon.engine.past_totals import regain
+        from dqmon.engine.past.past_totals import regain
 
         return regain(self.environment, checks, days)
 
     def record(self, found: Sequence[Regained]) -> Iterator[Recorded]:
         """Records what can be had of it, check by check."""
-        from dqmon.engine.past_totals import record
+        from dqmon.engine.past.past_totals import record
 
         keep_history(self.environment)
         return record(self.environment, found)
 
     def backtest(self, check_id: str, days: int) -> tuple[Replayed, ...]:
         """What the check's judgement says of its stored history of the last days, by segment. UsageError when it has none."""
-        from dqmon.engine.backtest import backtest
+        from dqmon.engine.past.backtest import backtest
 
         return backtest(self.environment, check_id, days, self.now())
 
@@ -167,7 +167,7 @@ class App(Parts):
 
     def digests(self, owner: str | None) -> tuple[Figures, ...]:
         """The figures of the last week of each owner, or of one; of checks without an owner with the empty text."""
-        from dqmon.engine.digest import digests
+        from dqmon.engine.telling.digest import digests
 
         return digests(self.environment, self.now(), owner)
 
@@ -189,7 +189,7 @@ class App(Parts):
 
     def accept_schema(self, dataset: str, by: str) -> tuple[Column, ...]:
         """Takes the columns that the table has now for the accepted ones. Raises UsageError and WarehouseError."""
-        from dqmon.engine.by_hand import accept_schema
+        from dqmon.engine.incidents.by_hand import accept_schema
 
         return accept_schema(self.environment, self._table(dataset), by)
 

@@ -17,8 +17,8 @@ from dqmon.daemon.scheduler import Scheduler
 from dqmon.daemon.service import Service
 from dqmon.daemon.work import Setup, Work, timed
 from dqmon.daemon.workers import Inline
+from dqmon.engine.incidents.pressed import pressed
 from dqmon.engine.mirror import Mirror
-from dqmon.engine.pressed import pressed
 from dqmon.engine.rename import keep_history
 from dqmon.engine.retention import Policy
 from dqmon.engine.run import RunOutcome

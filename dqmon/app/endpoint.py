@@ -49,7 +49,7 @@ class Endpoint:
 
     def _served(self, parts: Parts) -> Served:
         from dqmon.core.protocols import Pager
-        from dqmon.engine.paged import paged
+        from dqmon.engine.incidents.paged import paged
         from dqmon.ingestion.heartbeat import Heartbeat
         from dqmon.ingestion.openlineage import Openlineage
         from dqmon.web.served import Served

@@ -15,7 +15,7 @@ from dqmon.core.lineage import EXPOSURE, Edge, Exposure, Lineage, kind_of
 from dqmon.core.load_record import PipelineInfo
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Verdict
-from dqmon.engine.lineage import whole
+from dqmon.engine.polling.lineage import whole
 from dqmon.errors import UsageError
 from dqmon.store import results
 

@@ -16,12 +16,12 @@ from dqmon.core.check import Check, PipelineRef
 from dqmon.core.lineage import Lineage
 from dqmon.core.pages import Pages
 from dqmon.core.table import TableRef
-from dqmon.engine.breaker import Breakers, Gate
 from dqmon.engine.environment import Environment
-from dqmon.engine.gated import gated
-from dqmon.engine.lineage import whole
 from dqmon.engine.listing import Listing, list_targets
-from dqmon.engine.outage import Platform
+from dqmon.engine.measuring.breaker import Breakers, Gate
+from dqmon.engine.measuring.gated import gated
+from dqmon.engine.measuring.outage import Platform
+from dqmon.engine.polling.lineage import whole
 from dqmon.errors import ConfigError
 from dqmon.store import lineage, meta
 from dqmon.store.database import Database

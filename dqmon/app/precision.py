@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dqmon.app.backtests import period, try_out, with_values
-from dqmon.engine.compare import Known
-from dqmon.engine.precision import Precision, by_check, by_owner, told_checks
-from dqmon.engine.tuning import Score, Values, best, candidates, real_ones, score
+from dqmon.engine.rehearsal.compare import Known
+from dqmon.engine.rehearsal.precision import Precision, by_check, by_owner, told_checks
+from dqmon.engine.rehearsal.tuning import Score, Values, best, candidates, real_ones, score
 from dqmon.errors import ConfigError, UsageError
 from dqmon.store import feedback, incidents
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from dqmon.config.project import load
 from dqmon.config.registries import Registries
 from dqmon.config.rule_tests import read_rule_tests
-from dqmon.engine.rule_tests import Tested, run_tests
-from dqmon.engine.stage import Rules
+from dqmon.engine.rehearsal.rule_tests import Tested, run_tests
+from dqmon.engine.rehearsal.stage import Rules
 
 if TYPE_CHECKING:
     from dqmon.config.project import Project

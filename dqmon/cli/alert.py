@@ -13,8 +13,8 @@ from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
     from dqmon.app.commands import App
-    from dqmon.engine.outbox import Standing
-    from dqmon.engine.preview_alert import Preview, Rendered
+    from dqmon.engine.telling.outbox import Standing
+    from dqmon.engine.telling.preview_alert import Preview, Rendered
 
 GROUP = typer.Typer(name="alert", help="What channels would be told, and what they took.", no_args_is_help=True)
 KINDS = ("trigger", "update", "repeat", "acknowledge", "resolve")
@@ -59,8 +59,8 @@ def preview(
 def deliveries(config: options.ConfigFile = None) -> None:
     """Shows how the channels stand: what they took, what waits, who is told in their place, and the messages that were given up."""
     from dqmon.app import open_app
-    from dqmon.engine.explain import delivery_words
-    from dqmon.engine.outbox import dead_letters, standings
+    from dqmon.engine.incidents.explain import delivery_words
+    from dqmon.engine.telling.outbox import dead_letters, standings
 
     with open_app(config) as app, app.database.read() as connection:
         found, dead = standings(connection, app.channels), dead_letters(connection)
@@ -85,7 +85,7 @@ def retry(
     Exit codes: 0 sent, or queued for the daemon, 2 nothing to retry, 4 not taken again.
     """
     from dqmon.app import open_app
-    from dqmon.engine.outbox import retry as again
+    from dqmon.engine.telling.outbox import retry as again
 
     with open_app(config) as app:
         found = again(app.environment, what)
@@ -116,7 +116,7 @@ def _check_channel(app: App, name: str) -> None:
 
 def _show(app: App, check: str, kind: str, to: str | None, *, is_json: bool) -> None:
     from dqmon.core.message import DeliveryKind
-    from dqmon.engine.preview_alert import preview_alert
+    from dqmon.engine.telling.preview_alert import preview_alert
 
     found = preview_alert(app.environment, check, DeliveryKind(kind), to)
     if is_json:
@@ -162,7 +162,7 @@ def _heading(one: Rendered) -> str:
 
 
 def _send(app: App, check: str, to: str | None) -> None:
-    from dqmon.engine.preview_alert import send_test
+    from dqmon.engine.telling.preview_alert import send_test
 
     is_delivered = True
     for tried in send_test(app.environment, check, to):

@@ -16,9 +16,9 @@ from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
     from dqmon.core.past_rows import PastRows
-    from dqmon.engine.backfill import Backfill, Filled
-    from dqmon.engine.load_totals import Brought
-    from dqmon.engine.past_totals import Recorded, Regained
+    from dqmon.engine.past.backfill import Backfill, Filled
+    from dqmon.engine.past.load_totals import Brought
+    from dqmon.engine.past.past_totals import Recorded, Regained
 
 Days = Annotated[int, typer.Option("--days", metavar="N", min=1, help="How far back; partitions that are measured already are left out.")]
 Chunk = Annotated[
@@ -45,7 +45,7 @@ def command(
     """
     chosen, length = options.selector(selectors, exclude), _duration(chunk)
     from dqmon.app import open_app
-    from dqmon.engine.past_partitions import has_baseline
+    from dqmon.engine.past.past_partitions import has_baseline
 
     with open_app(config) as app, output.Progress() as progress:
         checks = [check for check in app.select(chosen) if has_baseline(check)]

@@ -16,7 +16,7 @@ from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
     from dqmon.app.commands import App
-    from dqmon.engine.backtest import Replayed
+    from dqmon.engine.past.backtest import Replayed
     from dqmon.exporters.chart import Panel
 
 Series = Annotated[str | None, typer.Option("--series", metavar="FILE", help="A CSV file: series_id, timestamp, value; - is stdin.")]
@@ -116,7 +116,7 @@ def _is_one_with_baseline(app: App, asked: _Asked) -> bool:
 
 def _judge_series(path: str, target: str, method: str | None) -> None:
     from dqmon.cli.series_csv import read_series, verdict_file
-    from dqmon.engine.backtest import replay_series, score
+    from dqmon.engine.past.backtest import replay_series, score
 
     found = read_series(path)
     with verdict_file(target) as file, output.Progress() as progress:

@@ -1,4 +1,4 @@
-"""What the shell is told: public API, kept as CHECKS.md has it."""
+"""What the shell is told: public API, kept."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dqmon.core.alert import Alert
     from dqmon.core.plain import Json
     from dqmon.core.result import ResultRecord
-    from dqmon.engine.explain import Explanation
+    from dqmon.engine.incidents.explain import Explanation
 
 Row = tuple[str, str]
 
@@ -31,7 +31,7 @@ def command(
     """
     moment = options.instant(at)
     from dqmon.app import open_app
-    from dqmon.engine.explain import explain
+    from dqmon.engine.incidents.explain import explain
 
     with open_app(config) as app, app.database.read() as connection:
         found = explain(connection, check, moment, [declared.id for declared in app.project.checks])
@@ -123,7 +123,7 @@ def _alert(alert: Alert) -> Iterator[Row]:
 
 
 def _incident(found: Explanation) -> Iterator[Row]:
-    from dqmon.engine.explain import channel_words
+    from dqmon.engine.incidents.explain import channel_words
 
     if found.story is None:
         yield "", "none: the check never fired, so nobody was told"

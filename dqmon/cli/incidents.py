@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dqmon.core.alert import Alert
     from dqmon.core.feedback import Label, Said
     from dqmon.core.incident import Incident, IncidentMember
-    from dqmon.engine.explain import Story
+    from dqmon.engine.incidents.explain import Story
 
 GROUP = typer.Typer(name="incidents", help="What is wrong, and who was told.", no_args_is_help=True)
 GROUP.command(name="precision")(precision.command)
@@ -60,8 +60,8 @@ def show(
 ) -> None:
     """Shows an incident's alerts and every message, sent or not sent, with the reason."""
     from dqmon.app import open_app
-    from dqmon.engine.explain import story
-    from dqmon.engine.runbooks import guides
+    from dqmon.engine.incidents.explain import story
+    from dqmon.engine.telling.runbooks import guides
 
     with open_app(config) as app:
         with app.database.read() as connection:
@@ -81,7 +81,7 @@ def show(
 def ack(incident: IncidentId, by: options.By = "", config: options.ConfigFile = None) -> None:
     """Says that somebody is at it; alerts that join later inherit that."""
     from dqmon.app import open_app
-    from dqmon.engine.by_hand import acknowledge_incident
+    from dqmon.engine.incidents.by_hand import acknowledge_incident
 
     with open_app(config) as app:
         acknowledge_incident(app.environment, incident, options.who(by))
@@ -98,7 +98,7 @@ def snooze(
 ) -> None:
     """Tells nothing more of an incident for a time, unless it gets more severe or resolves; what still fires then is told."""
     from dqmon.app import open_app
-    from dqmon.engine import silences
+    from dqmon.engine.incidents import silences
 
     with open_app(config) as app:
         made = silences.snooze(app.environment, incident, length(span), reason, options.who(by))
@@ -121,7 +121,7 @@ def resolve(
     """
     label = _label(was or _asked(incident), note)
     from dqmon.app import open_app
-    from dqmon.engine.by_hand import resolve_incident
+    from dqmon.engine.incidents.by_hand import resolve_incident
 
     with open_app(config) as app:
         resolve_incident(app.environment, incident, options.who(by), still_failing=still_failing, label=label)
@@ -145,7 +145,7 @@ def feedback(
     """
     from dqmon.app import open_app
     from dqmon.core.feedback import Feedback
-    from dqmon.engine.by_hand import give_feedback
+    from dqmon.engine.incidents.by_hand import give_feedback
 
     said = Feedback(options.choice("WORD", word, WORDS))
     with open_app(config) as app:
@@ -177,7 +177,7 @@ def _label(word: str, note: str) -> Label | None:
 
 def lines(found: Story, *, with_text: bool) -> Iterator[str]:
     """An incident as text: what, which alerts, which messages."""
-    from dqmon.engine.explain import channel_words, delivery_words, messages
+    from dqmon.engine.incidents.explain import channel_words, delivery_words, messages
 
     incident = found.incident
     yield f"{output.clean(incident.id)}  {incident.state.value}  {incident.severity.value}  root {output.clean(incident.root)}"
@@ -202,7 +202,7 @@ def _member(member: IncidentMember) -> tuple[str, ...]:
 def _affected(found: Story) -> Iterator[str]:
     """What is made from the root, as it was told last."""
     from dqmon.alerts.wording import affected_text
-    from dqmon.engine.explain import newest_radius
+    from dqmon.engine.incidents.explain import newest_radius
 
     if (message := newest_radius(found)) is None:
         return

@@ -13,8 +13,8 @@ from dqmon.cli import options, output
 if TYPE_CHECKING:
     from dqmon.app.precision import Precise, Proposal
     from dqmon.core.plain import Json
-    from dqmon.engine.precision import Precision
-    from dqmon.engine.tuning import Score
+    from dqmon.engine.rehearsal.precision import Precision
+    from dqmon.engine.rehearsal.tuning import Score
 
 Days = Annotated[int, typer.Option("--days", metavar="N", min=1, max=10_000, help="Incidents of the last N days.")]
 Tuning = Annotated[bool, typer.Option("--tuning", help="Propose changes of the checks that were wrong too often, each one replayed.")]

@@ -11,12 +11,12 @@ from dqmon.cli import output
 from dqmon.core.duration import format_duration
 from dqmon.core.plain import Json, plain
 from dqmon.core.verdict import Verdict
-from dqmon.engine.compare import Finding, OfCheck, Totals, by_check, findings, misses, new_alerts, totals
+from dqmon.engine.rehearsal.compare import Finding, OfCheck, Totals, by_check, findings, misses, new_alerts, totals
 
 if TYPE_CHECKING:
-    from dqmon.engine.rehearse import Rehearsed
-    from dqmon.engine.replay import Fired, Track
-    from dqmon.engine.trial import Trial
+    from dqmon.engine.rehearsal.rehearse import Rehearsed
+    from dqmon.engine.rehearsal.replay import Fired, Track
+    from dqmon.engine.rehearsal.trial import Trial
 
 SHOWN = 20
 """Checks, incidents and alerts that are listed; JSON has all."""

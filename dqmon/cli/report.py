@@ -26,7 +26,7 @@ _ORDER = (Verdict.FAIL, Verdict.WARN, Verdict.ERROR, Verdict.SKIPPED)
 
 
 def exit_code(report: CheckReport, fail_on: str, min_severity: Severity) -> ExitCode:
-    """CHECKS.md's code: 4 before 3 before 1; `min_severity` counts for 1 only."""
+    """The exit code: 4 before 3 before 1; `min_severity` counts for 1 only."""
     bad = {"fail": {Verdict.FAIL}, "warn": {Verdict.FAIL, Verdict.WARN}, "never": set[Verdict]()}[fail_on]
     if report.problem is not None:
         return ExitCode.NOT_RECORDED
@@ -38,7 +38,7 @@ def exit_code(report: CheckReport, fail_on: str, min_severity: Severity) -> Exit
 
 
 def document(report: CheckReport, code: ExitCode) -> Json:
-    """The output contract's object (CHECKS.md, schema_version 1)."""
+    """The output contract's object."""
     records = report.records
     verdicts = Counter(record.verdict for record in records)
     return {

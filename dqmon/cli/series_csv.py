@@ -16,7 +16,7 @@ from dqmon.core.history import Point
 from dqmon.errors import UsageError
 
 if TYPE_CHECKING:
-    from dqmon.engine.backtest import Judged
+    from dqmon.engine.past.backtest import Judged
 
 READ = ("series_id", "timestamp", "value")
 WRITTEN = ("series_id", "timestamp", "is_anomaly", "expected_low", "expected_high", "score")

@@ -37,7 +37,7 @@ def add(
 ) -> None:
     """Makes alerts quiet until an end: they are recorded, and told when it is over if they still fire."""
     from dqmon.app import open_app
-    from dqmon.engine.silences import Span, silence
+    from dqmon.engine.incidents.silences import Span, silence
 
     with open_app(config) as app:
         match, made = app.alert_selector(terms), None
@@ -80,7 +80,7 @@ def expire(
 ) -> None:
     """Ends a silence now; what still fires is told at once."""
     from dqmon.app import open_app
-    from dqmon.engine import silences
+    from dqmon.engine.incidents import silences
 
     with open_app(config) as app:
         ended = silences.expire(app.environment, silence, options.who(by))
@@ -107,8 +107,8 @@ def _end(begin: datetime, span: str, until: str | None) -> datetime:
 def _muted(app: App, match: Selector) -> Iterable[str]:
     """The declared checks whose alerts the selector means, in which case, and whether one is open now; those come first."""
     from dqmon.cli.route import alerts_of
+    from dqmon.engine.incidents.silences import would_mute
     from dqmon.engine.select import attributes
-    from dqmon.engine.silences import would_mute
 
     opened = would_mute(app.environment, match)
     found: dict[str, list[str]] = {key.check_id: [] for key in sorted(opened)}

@@ -13,7 +13,7 @@ from dqmon.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dqmon.engine.rule_tests import Tested
+    from dqmon.engine.rehearsal.rule_tests import Tested
 
 Paths = Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="Files or folders of tests; by default all of checks/tests/.")]
 

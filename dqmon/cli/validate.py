@@ -29,7 +29,7 @@ def command(
     tests = len(read_rule_tests(project)) if has_rule_tests(project) else 0
     warnings = project.warnings
     if asks:
-        from dqmon.engine.runbook_links import TIMEOUT_S, broken_links
+        from dqmon.engine.telling.runbook_links import TIMEOUT_S, broken_links
         from dqmon.net import Outgoing
 
         warnings += broken_links(project, Outgoing(TIMEOUT_S, allow_private=is_inside))

@@ -24,7 +24,7 @@ def command(
     Exit codes: 0 said, 2 unknown incident or channel.
     """
     from dqmon.app import open_app
-    from dqmon.engine.why_not import why_not
+    from dqmon.engine.incidents.why_not import why_not
 
     with open_app(config) as app, app.database.read() as connection:
         names = app.project.file.names("channels")

@@ -36,8 +36,8 @@ class Capabilities:
     has_typed_columns: False when a column of any type may hold values of another one (SQLite).
     has_quantiles: an aggregate finds the value at a quantile; where none does, rows are numbered by value first (`dqmon.sql.ranks`).
     is_columnar: a statement reads the columns that it names only, so that a second one over few columns costs little.
-    key_ways: the ways to the copies of a key (`dqmon.engine.ways`: ordered, bitmap, hashes, copies) that were measured to pay here, and
-      whose functions the engine has.
+    key_ways: the ways to the copies of a key (`dqmon.engine.measuring.ways`: ordered, bitmap, hashes, copies) that were measured to pay
+      here, and whose functions the engine has.
     grammar: the name that sqlglot has for the engine's SQL; empty is its neutral one.
     row_count, last_change: whether the catalogue says exactly how many rows a table has, and when they changed last.
     has_samples: a part of a table's blocks, chosen by chance, can be read (TABLESAMPLE SYSTEM).

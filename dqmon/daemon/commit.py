@@ -1,4 +1,4 @@
-"""Writes what finished batches found, many in one transaction: a store with slow commits must not set the pace (R26)."""
+"""Writes what finished batches found, many in one transaction: a store with slow commits must not set the pace."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 journal = Log("dqmon.daemon.commit")
 
 GROUP_S = 0.05
-"""How long a result waits for others to share its transaction (R26)."""
+"""How long a result waits for others to share its transaction."""
 GROUP_RESULTS = 500
-"""More results than this are not put into one transaction (R26)."""
+"""More results than this are not put into one transaction."""
 MAX_WAITING = 5_000
-"""Results in memory while the store is down; beyond them `submit` waits, so that checks slow down (R29)."""
+"""Results in memory while the store is down; beyond them `submit` waits, so that checks slow down."""
 RETRY_S = 1.0
 """Between two tries while the store is down."""
 

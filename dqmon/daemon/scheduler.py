@@ -139,7 +139,7 @@ class Scheduler(Generic[T]):
             return slots.count_due(connection, now) + self._executor.all_waiting()
 
     def drain(self, timeout_s: float) -> Drained:
-        """Stops claiming, finishes what runs, commits, gives the rest's slots back, frees the leases, cancels the rest (R23).
+        """Stops claiming, finishes what runs, commits, gives the rest's slots back, frees the leases, cancels the rest.
 
         No tick may run any more. Takes `timeout_s` and a few seconds of store time at most. What is cancelled ends as ERROR,
         which nobody records: its slots have been given back before.

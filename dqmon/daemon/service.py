@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 journal = Log("dqmon.daemon.service")
 
 TICK_S = 0.25
-"""ALERTING_AND_RELIABILITY.md (c): the lateness that a tick adds, at 0.4 % of a core."""
+"""The lateness that a tick adds, at 0.4 % of a core."""
 DRAIN_S = 20.0
-"""How long running work may take to finish after SIGTERM (R23)."""
+"""How long running work may take to finish after SIGTERM."""
 STALLED_S = 2.0
 """APScheduler waits by the wall clock: when that is set back no tick comes until it has caught up, so one is called for."""
 OK, NOT_RECORDED = 0, 4
-"""Exit codes (CHECKS.md)."""
+"""Exit codes."""
 
 
 class Service(Generic[T]):

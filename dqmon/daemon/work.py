@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dqmon.core.check import Check, Schedule
 
 FUSE_WITHIN_S = 30.0
-"""Slots of one table that lie this close together run as one batch (ARCHITECTURE.md, rule 1)."""
+"""Slots of one table that lie this close together run as one batch."""
 
 
 def _nothing(*_: object) -> None:
@@ -90,10 +90,9 @@ class Timed:
 class Setup(Generic[T]):
     """One loaded configuration; a reload makes a new one.
 
-    checks: those with a schedule, by id. connections: how many batches a warehouse takes at once (R28); a source takes one.
-    polls: seconds between two looks at a source, by its name. refresh_every: how often patterns are applied anew: hourly
-    (CHECKS.md), sooner while something that they need cannot be asked. mirror_every: None without a mirror;
-    emit_every: None without a lineage server.
+    checks: those with a schedule, by id. connections: how many batches a warehouse takes at once; a source takes one.
+    polls: seconds between two looks at a source, by its name. refresh_every: how often patterns are applied anew: hourly, sooner
+    while something that they need cannot be asked. mirror_every: None without a mirror; emit_every: None without a lineage server.
     """
 
     work: Work[T]

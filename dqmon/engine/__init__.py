@@ -1,1 +1,1 @@
-"""The use cases: measure and judge (run), tell (notify, deliver), read (explain), keep (poll, retention)."""
+"""The use cases. Those that a command or the tick calls stand here; what they are made of stands in the folders."""

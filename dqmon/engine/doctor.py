@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import sqlalchemy as sa
 
 from dqmon.core.table import TableRef
-from dqmon.engine.asked import Task, asked_by
-from dqmon.engine.planning import reads
+from dqmon.engine.measuring.asked import Task, asked_by
+from dqmon.engine.measuring.planning import reads
 from dqmon.errors import ColumnMissing, ConnectFailed, DqmonError, PermissionDenied, TableMissing, WarehouseError
 from dqmon.sql.columns import resolve
 from dqmon.sql.tables import NamedTable, typed
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dqmon.store.database import Database
 
 CLOCKS_DIFFER_S = 5.0
-"""Hosts may differ by so much (ARCHITECTURE.md, rule 6)."""
+"""Hosts may differ by so much."""
 
 AT_ONCE = 50
 """Tables that one statement tries to read; when it is refused, halves of them are tried."""

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dqmon.alerts.storm import STORM_ABOVE
-from dqmon.engine.breaker import Breakers, Gate
-from dqmon.engine.outage import Platform
-from dqmon.engine.polls import Polls
-from dqmon.engine.ways import WAYS
+from dqmon.engine.measuring.breaker import Breakers, Gate
+from dqmon.engine.measuring.outage import Platform
+from dqmon.engine.measuring.ways import WAYS
+from dqmon.engine.polling.polls import Polls
 
 if TYPE_CHECKING:
     from dqmon.core.check import Check
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Environment:
     """Concrete objects by their configured names. `clock` gives aware UTC; `new_id` random, sortable ids.
 
-    `ways` are those that the planner may take (`engine.ways`). `checks` are all enabled checks by id, patterns resolved.
+    `ways` are those that the planner may take (`engine.measuring.ways`). `checks` are all enabled checks by id, patterns resolved.
     `quiet` is what the configuration silences; what people silence by hand is in the store. `storm_above`: so many groups may wait
     for one channel at once.
     `pages` are None where incidents have none. `escalation` are the steps of all escalations.

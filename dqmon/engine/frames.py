@@ -12,10 +12,10 @@ from dqmon.core.measurement import Scan
 from dqmon.core.metric import MetricKind
 from dqmon.core.result import CheckResult
 from dqmon.core.verdict import Verdict
-from dqmon.engine.asked import Run, Task, requests
-from dqmon.engine.judge import Knowledge, judge
-from dqmon.engine.means import Means
-from dqmon.engine.measure import measure
+from dqmon.engine.judging.judge import Knowledge, judge
+from dqmon.engine.measuring.asked import Run, Task, requests
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.measure import measure
 from dqmon.sql.bad_rows import bad_rows
 from dqmon.sql.source import Source
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from dqmon.core.check import Check
 from dqmon.core.result import ResultRecord
 from dqmon.core.verdict import Dimension
-from dqmon.engine.asked import Run, Task
+from dqmon.engine.measuring.asked import Run, Task
 from dqmon.engine.roles import look_at_roles
 from dqmon.engine.run import Progress, commit, evaluate
-from dqmon.engine.tell import tell_now
+from dqmon.engine.telling.tell import tell_now
 from dqmon.errors import StoreError
 
 if TYPE_CHECKING:

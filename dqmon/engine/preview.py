@@ -10,18 +10,18 @@ from dqmon.core.cost import Cost
 from dqmon.core.facts import NOTHING_KNOWN, TableFacts
 from dqmon.core.measurement import Measurement, MetricRequest, Scan
 from dqmon.core.metric import MetricKind
-from dqmon.engine.asked import Task, asked_by
-from dqmon.engine.budget import Purse, Ration, open_purses, ration
-from dqmon.engine.estimate import Estimator
-from dqmon.engine.fragments import Merging, chunks
-from dqmon.engine.means import Means
+from dqmon.engine.measuring.asked import Task, asked_by
+from dqmon.engine.measuring.budget import Purse, Ration, open_purses, ration
+from dqmon.engine.measuring.estimate import Estimator
+from dqmon.engine.measuring.fragments import Merging, chunks
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.planning import Outlook, facts_of, look_up
+from dqmon.engine.measuring.reuse import Memory
+from dqmon.engine.measuring.rounds import Rounds
+from dqmon.engine.measuring.sent import borne_by
+from dqmon.engine.measuring.ways import Answer
 from dqmon.engine.planned import Estimate, PlannedStatement
-from dqmon.engine.planning import Outlook, facts_of, look_up
-from dqmon.engine.reuse import Memory
-from dqmon.engine.rounds import Rounds
 from dqmon.engine.run import by_warehouse
-from dqmon.engine.sent import borne_by
-from dqmon.engine.ways import Answer
 from dqmon.errors import ConnectFailed, WarehouseBusy
 from dqmon.sql.literal_sql import literal_sql
 from dqmon.store.recall import durations

@@ -1,4 +1,4 @@
-"""Once a day it is said in the log which warehouse's role may do more than read (R31)."""
+"""Once a day it is said in the log which warehouse's role may do more than read."""
 
 from __future__ import annotations
 

@@ -16,21 +16,21 @@ from dqmon.core.check import Hold
 from dqmon.core.measurement import Failure, Measurement, MetricRequest
 from dqmon.core.result import CheckResult, ResultRecord, record
 from dqmon.core.table import TableRef
-from dqmon.engine import outage
-from dqmon.engine.asked import Run, Task, asked_by, missing_requests, windows
-from dqmon.engine.attempts import looked_up
-from dqmon.engine.breaker import Gate
-from dqmon.engine.budget import open_purses
-from dqmon.engine.fragments import Pieces
-from dqmon.engine.judge import judge
-from dqmon.engine.knowledge import gather
-from dqmon.engine.means import Means
-from dqmon.engine.measure import measure
-from dqmon.engine.measured import Measured
-from dqmon.engine.reproduce import with_reproduction
-from dqmon.engine.reuse import Memory
-from dqmon.engine.sent import statements
-from dqmon.engine.upstreams import explained
+from dqmon.engine.judging.judge import judge
+from dqmon.engine.judging.knowledge import gather
+from dqmon.engine.judging.upstreams import explained
+from dqmon.engine.measuring import outage
+from dqmon.engine.measuring.asked import Run, Task, asked_by, missing_requests, windows
+from dqmon.engine.measuring.attempts import looked_up
+from dqmon.engine.measuring.breaker import Gate
+from dqmon.engine.measuring.budget import open_purses
+from dqmon.engine.measuring.fragments import Pieces
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.measure import measure
+from dqmon.engine.measuring.measured import Measured
+from dqmon.engine.measuring.reproduce import with_reproduction
+from dqmon.engine.measuring.reuse import Memory
+from dqmon.engine.measuring.sent import statements
 from dqmon.sql.metrics import ColumnList
 from dqmon.store import alerts, fragments, measurements, results, runs, schemas, slots
 from dqmon.store import statements as costs
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from dqmon.store.statements import Statement
 
 ERROR_POLICY = AlertPolicy(Hold(2), Hold(1))
-"""The error alert fires after two ERROR outcomes in a row and resolves with the first good one (ARCHITECTURE.md)."""
+"""The error alert fires after two ERROR outcomes in a row and resolves with the first good one."""
 
 Progress = Callable[[int, int, str], None]
 """Called with how many tables are done, how many there are, and the table that was measured last."""
@@ -105,7 +105,7 @@ def _still(at: datetime) -> Callable[[], datetime]:
 
 
 def commit(connection: Connection, outcomes: Sequence[RunOutcome], now: datetime) -> None:
-    """Transaction 1 of ARCHITECTURE.md for several runs: measurements, results, alert states, alert events.
+    """The first of the two transactions, for several runs: measurements, results, alert states, alert events.
 
     1. Slots are finished; one that a newer attempt owns drops the results of its check, not the batch. What statements cost is
     kept in any case. 2. What was measured and judged is kept. 3. Each check's results are folded into its alerts, whose rows are

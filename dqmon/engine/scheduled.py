@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dqmon.engine import outage
-from dqmon.engine.asked import Run, Task
 from dqmon.engine.cost import refresh
-from dqmon.engine.deliver import deliver_once
-from dqmon.engine.digest import digest_once
-from dqmon.engine.notify import notify_once
-from dqmon.engine.pace import Pace
-from dqmon.engine.poll import poll
-from dqmon.engine.removed import end_removed
+from dqmon.engine.measuring import outage
+from dqmon.engine.measuring.asked import Run, Task
+from dqmon.engine.polling.poll import poll
 from dqmon.engine.retention import Policy, purge
 from dqmon.engine.roles import look_at_roles
 from dqmon.engine.run import RunOutcome, commit, evaluate
-from dqmon.engine.schema_changes import queue_changes
+from dqmon.engine.telling.deliver import deliver_once
+from dqmon.engine.telling.digest import digest_once
+from dqmon.engine.telling.notify import notify_once
+from dqmon.engine.telling.pace import Pace
+from dqmon.engine.telling.removed import end_removed
+from dqmon.engine.telling.schema_changes import queue_changes
 from dqmon.store import sending
 
 if TYPE_CHECKING:

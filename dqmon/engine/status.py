@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dqmon.core.delivery import DeliveryState
-from dqmon.engine import outage
+from dqmon.engine.measuring import outage
 from dqmon.engine.select import states_of
 from dqmon.store import deliveries, incidents, leases, meta, outages, pipelines, silences, slots
 

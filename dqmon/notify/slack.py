@@ -165,7 +165,7 @@ class Slack:
         if delivery.part == "edit" and parent:
             return _edit(client, payload, parent)
         if delivery.is_uncertain:
-            # Half the time-out, so that with the post after it no worker is kept for more than 15 s (R14).
+            # Half the time-out, so that with the post after it no worker is kept for more than 15 s.
             brief = self._client(replace(self._outgoing, timeout_s=self._outgoing.timeout_s / 2))
             found, is_certain = self._look_up(brief, delivery, parent)
             if found:

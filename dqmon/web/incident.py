@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dqmon.core.feedback import Feedback, Label
-from dqmon.engine.by_hand import acknowledge_incident, give_feedback, resolve_incident
-from dqmon.engine.incident_page import incident_page
-from dqmon.engine.silences import snooze
+from dqmon.engine.incidents.by_hand import acknowledge_incident, give_feedback, resolve_incident
+from dqmon.engine.incidents.incident_page import incident_page
+from dqmon.engine.incidents.silences import snooze
 from dqmon.errors import NotifyError, UsageError
 from dqmon.store import incidents
 from dqmon.telemetry import Log

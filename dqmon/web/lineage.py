@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from dqmon.engine.received import keep_events
+from dqmon.engine.polling.received import keep_events
 from dqmon.web import body
 from dqmon.web.access import authorized
 from dqmon.web.refusal import Refused

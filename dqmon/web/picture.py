@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from dqmon.engine.incident_page import incident_page
+from dqmon.engine.incidents.incident_page import incident_page
 from dqmon.notify.base.chart import png
 from dqmon.web.refusal import Refused
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from dqmon.engine.received import keep_ping
+from dqmon.engine.polling.received import keep_ping
 from dqmon.ingestion.base.json_fields import count, text
 from dqmon.ingestion.base.pushed import LONGEST_RUN_ID, named
 from dqmon.ingestion.heartbeat import Ping

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dqmon.web.served import Served
 
 STUCK_S = 60.0
-"""A daemon whose last tick is longer ago is to be restarted (USERS.md)."""
+"""A daemon whose last tick is longer ago is to be restarted."""
 
 
 async def livez(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Who acts on a page: logins by a person's token, kept in a sealed cookie, and the seal that each form carries (R34)."""
+"""Who acts on a page: logins by a person's token, kept in a sealed cookie, and the seal that each form carries."""
 
 from __future__ import annotations
 

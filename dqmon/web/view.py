@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from dqmon.core.message import AlertFacts, Reading
-    from dqmon.engine.incident_page import IncidentPage
+    from dqmon.engine.incidents.incident_page import IncidentPage
 
 _FOLDER = Path(__file__).parent
 TEXT_LIMIT = 2_000

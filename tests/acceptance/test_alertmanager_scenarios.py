@@ -19,9 +19,9 @@ from dqmon.core.route import Route
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Severity, Verdict
 from dqmon.daemon.leader import Candidate, Lease
-from dqmon.engine.deliver import deliver_once
-from dqmon.engine.notify import notify_once
-from dqmon.engine.silences import Span, silence
+from dqmon.engine.incidents.silences import Span, silence
+from dqmon.engine.telling.deliver import deliver_once
+from dqmon.engine.telling.notify import notify_once
 from dqmon.errors import Transient
 from dqmon.store import leases, sending
 

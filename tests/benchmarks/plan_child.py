@@ -16,9 +16,9 @@ from dqmon.__main__ import main  # its import sets the garbage collector as the 
 from dqmon.app import App
 from dqmon.config.project import load_project
 from dqmon.core.selector import Selector
-from dqmon.engine.asked import Task, asked_by
-from dqmon.engine.means import Means
-from dqmon.engine.planning import compile_with, look_up, scans
+from dqmon.engine.measuring.asked import Task, asked_by
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.planning import compile_with, look_up, scans
 
 
 def peak_mb() -> float:

@@ -18,7 +18,7 @@ import rivals
 import scoring
 
 from dqmon.core.history import Point
-from dqmon.engine.backtest import replay_series
+from dqmon.engine.past.backtest import replay_series
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 

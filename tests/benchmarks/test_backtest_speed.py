@@ -15,11 +15,11 @@ from dqmon.config.project import load_project
 from dqmon.core.check import Check, Hold
 from dqmon.core.measurement import Measurement
 from dqmon.core.result import record
-from dqmon.engine.asked import Run, Task, own_requests
-from dqmon.engine.compare import totals
-from dqmon.engine.judge import Knowledge, judge
-from dqmon.engine.stage import Rules, empty_store
-from dqmon.engine.trial import Period, trial
+from dqmon.engine.judging.judge import Knowledge, judge
+from dqmon.engine.measuring.asked import Run, Task, own_requests
+from dqmon.engine.rehearsal.compare import totals
+from dqmon.engine.rehearsal.stage import Rules, empty_store
+from dqmon.engine.rehearsal.trial import Period, trial
 from dqmon.store import measurements, results
 from dqmon.store.database import Database
 

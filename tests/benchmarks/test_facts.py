@@ -16,7 +16,7 @@ import projects
 from orders import Orders
 
 from dqmon.app import open_app
-from dqmon.engine.asked import Run, Task
+from dqmon.engine.measuring.asked import Run, Task
 from dqmon.engine.preview import preview
 from dqmon.engine.run import evaluate
 

@@ -23,7 +23,7 @@ from dqmon.app import App, new_id
 from dqmon.config.project import load_project
 from dqmon.core.selector import Selector
 from dqmon.core.verdict import Verdict
-from dqmon.engine.asked import Run, Task
+from dqmon.engine.measuring.asked import Run, Task
 from dqmon.engine.run import RunOutcome, commit, evaluate
 
 CHECKS = 4

@@ -9,7 +9,7 @@ import duckdb
 from replay_server import Replay
 
 from dqmon.core.load_record import LoadRecord, LoadStatus
-from dqmon.engine.poll import poll
+from dqmon.engine.polling.poll import poll
 from dqmon.ingestion.airflow import Airflow, AirflowOptions
 from dqmon.ingestion.dlt import Dlt, DltOptions
 from dqmon.store import loads, pipelines

@@ -13,7 +13,7 @@ from dqmon.app import open_app
 from dqmon.core.metric import Totals
 from dqmon.core.result import CheckResult
 from dqmon.core.verdict import Verdict
-from dqmon.engine.asked import Run, Task
+from dqmon.engine.measuring.asked import Run, Task
 from dqmon.engine.run import evaluate
 from dqmon.sql.metrics import RowHashes
 

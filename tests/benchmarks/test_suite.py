@@ -18,7 +18,7 @@ from dqmon_inside import run
 from orders import Orders
 
 from dqmon.config.project import load_project
-from dqmon.engine.ways import WAYS
+from dqmon.engine.measuring.ways import WAYS
 
 ROWS = 200_000
 FEW = 20_000
@@ -59,7 +59,7 @@ def truth(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, lis
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table counts as large, so that all rewrites are worth their statements."""
-    monkeypatch.setattr("dqmon.engine.ways.way.LARGE", 1)
+    monkeypatch.setattr("dqmon.engine.measuring.ways.way.LARGE", 1)
     monkeypatch.setattr("dqmon.warehouses.postgres.WORTH_DISTINCT", 1)
 
 

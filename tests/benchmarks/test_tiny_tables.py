@@ -20,7 +20,7 @@ from dqmon.__main__ import main  # its import sets the garbage collector as the 
 from dqmon.app import App, new_id
 from dqmon.config.project import load_project
 from dqmon.core.selector import Selector
-from dqmon.engine.asked import Run, Task
+from dqmon.engine.measuring.asked import Run, Task
 from dqmon.engine.run import commit, evaluate
 
 assert main is not None

@@ -16,9 +16,9 @@ import pytest
 from dqmon.core.measurement import MetricRequest
 from dqmon.core.registry import Registry
 from dqmon.core.table import TableRef
-from dqmon.engine.means import Means
-from dqmon.engine.measure import measure
-from dqmon.engine.ways import WAYS
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.measure import measure
+from dqmon.engine.measuring.ways import WAYS
 from dqmon.sql import metrics as m
 
 ROWS = 2_000_000

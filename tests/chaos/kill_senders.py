@@ -39,7 +39,7 @@ from sample_messages import AT, delivery, group, message  # noqa: E402 - as abov
 
 from dqmon.core.delivery import DeliveryKind  # noqa: E402 - as above
 from dqmon.core.verdict import Severity  # noqa: E402 - as above
-from dqmon.engine.deliver import deliver_once, lease_s  # noqa: E402 - as above
+from dqmon.engine.telling.deliver import deliver_once, lease_s  # noqa: E402 - as above
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions  # noqa: E402 - as above
 from dqmon.notify.slack import Slack, SlackOptions  # noqa: E402 - as above
 from dqmon.store import deliveries, groups, sending  # noqa: E402 - as above

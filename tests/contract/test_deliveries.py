@@ -14,7 +14,7 @@ from dqmon.core.delivery import DeliveryState, Receipt
 from dqmon.core.message import DeliveryKind
 from dqmon.core.options import ChannelOptions
 from dqmon.core.verdict import Severity
-from dqmon.engine.deliver import Ending, backoff_s, deliver_once, lease_s
+from dqmon.engine.telling.deliver import Ending, backoff_s, deliver_once, lease_s
 from dqmon.errors import OutcomeUnknown, Permanent, StoreError, Transient
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions
 from dqmon.notify.slack import Slack, SlackOptions

@@ -23,9 +23,9 @@ from random_tables import tried
 from dqmon.core.measurement import MetricRequest
 from dqmon.core.registry import Registry
 from dqmon.core.table import TableRef
-from dqmon.engine.means import Means
-from dqmon.engine.measure import measure
-from dqmon.engine.measured import Measured
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.measure import measure
+from dqmon.engine.measuring.measured import Measured
 from dqmon.sql import metrics as m
 from dqmon.store.fragments import FragmentState
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from dqmon.core.load_record import LoadStatus
-from dqmon.engine.poll import poll
+from dqmon.engine.polling.poll import poll
 from dqmon.errors import SourceError
 from dqmon.ingestion.base import dlt_tables
 from dqmon.ingestion.dlt import Dlt, DltOptions

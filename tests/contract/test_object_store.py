@@ -20,8 +20,8 @@ from moto.server import ThreadedMotoServer
 
 from dqmon.core.measurement import MetricRequest, Partition
 from dqmon.core.table import TableRef
-from dqmon.engine.means import Means
-from dqmon.engine.measure import measure
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.measure import measure
 from dqmon.errors import ConnectFailed, PermissionDenied, QueryFailed, TableMissing, WarehouseError
 from dqmon.sql import metrics as m
 from dqmon.warehouses.duckdb import Duckdb, DuckdbOptions

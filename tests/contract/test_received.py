@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import store_rows
 
 from dqmon.config.targets import Facts, WarehouseFacts
-from dqmon.engine.received import keep_events, keep_ping
+from dqmon.engine.polling.received import keep_events, keep_ping
 from dqmon.ingestion.heartbeat import Heartbeat, HeartbeatOptions, Ping
 from dqmon.ingestion.openlineage import Openlineage, OpenlineageOptions
 from dqmon.store import loads

@@ -14,7 +14,7 @@ import trustme
 
 from dqmon.cli.program import run
 from dqmon.config.project import Project, load_project
-from dqmon.engine.runbook_links import AT_ONCE, broken_links, runbook_links
+from dqmon.engine.telling.runbook_links import AT_ONCE, broken_links, runbook_links
 from dqmon.errors import ConfigError
 from dqmon.net import Outgoing
 

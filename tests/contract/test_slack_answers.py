@@ -20,10 +20,10 @@ from dqmon.core.incident import IncidentState
 from dqmon.core.message import DeliveryKind
 from dqmon.core.route import Route
 from dqmon.core.verdict import Verdict
-from dqmon.engine.by_hand import resolve_incident
-from dqmon.engine.deliver import Ending, deliver_once
-from dqmon.engine.notify import notify_once
-from dqmon.engine.pressed import pressed
+from dqmon.engine.incidents.by_hand import resolve_incident
+from dqmon.engine.incidents.pressed import pressed
+from dqmon.engine.telling.deliver import Ending, deliver_once
+from dqmon.engine.telling.notify import notify_once
 from dqmon.errors import Transient
 from dqmon.net import Blocked, Outgoing
 from dqmon.notify.base.slack_socket import Presses

@@ -15,8 +15,8 @@ import pytest
 from dqmon.core.measurement import FailureKind, MetricRequest, Partition
 from dqmon.core.metric import Metric, Value
 from dqmon.core.plan import plan
-from dqmon.engine.means import Means
-from dqmon.engine.measure import measure
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.measure import measure
 from dqmon.errors import QueryFailed, QueryTimeout, WarehouseError
 from dqmon.sql.compile import compile_scan, fits
 from dqmon.sql.metrics import BrokenConditionCount, ReturnedRows, ReturnedValue, RowCount, statistic

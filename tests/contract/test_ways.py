@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from random_tables import tried
 
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.engine.means import Means
-from dqmon.engine.measure import measure
-from dqmon.engine.measured import Measured
-from dqmon.engine.ways import WAYS
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.measure import measure
+from dqmon.engine.measuring.measured import Measured
+from dqmon.engine.measuring.ways import WAYS
 from dqmon.sql import metrics as m
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)

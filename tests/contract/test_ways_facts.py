@@ -20,10 +20,10 @@ from random_tables import tried
 
 from dqmon.core.measurement import MetricRequest, Partition
 from dqmon.core.table import TableRef
-from dqmon.engine.means import Means
-from dqmon.engine.measure import measure
-from dqmon.engine.measured import Measured
-from dqmon.engine.ways import WAYS
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.measure import measure
+from dqmon.engine.measuring.measured import Measured
+from dqmon.engine.measuring.ways import WAYS
 from dqmon.sql import metrics as m
 from dqmon.sql.metrics.distinct import DistinctCount, DistinctRatio
 from dqmon.sql.metrics.statistics import NullRatio

@@ -14,8 +14,8 @@ from random_tables import tried
 from test_ways import Large, measured, sql, values
 
 from dqmon.core.measurement import MetricRequest, Partition
-from dqmon.engine.ways import WAYS, hashes
-from dqmon.engine.ways.key import MOST_COPIES
+from dqmon.engine.measuring.ways import WAYS, hashes
+from dqmon.engine.measuring.ways.key import MOST_COPIES
 from dqmon.sql import metrics as m
 from dqmon.sql.metrics import key_ways
 

@@ -22,10 +22,10 @@ from dqmon.core.result import CheckResult
 from dqmon.core.route import Route
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Severity, Verdict
-from dqmon.engine.asked import Run, Task
 from dqmon.engine.environment import Environment
-from dqmon.engine.notify import notify_once
+from dqmon.engine.measuring.asked import Run, Task
 from dqmon.engine.run import RunOutcome, commit
+from dqmon.engine.telling.notify import notify_once
 from dqmon.store import deliveries, groups, incidents
 from dqmon.store.database import Database
 from dqmon.store.schema import metadata

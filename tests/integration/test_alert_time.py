@@ -17,15 +17,15 @@ from dqmon.core.delivery import DeliveryState
 from dqmon.core.route import Route
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Severity, Verdict
-from dqmon.engine.asked import Run, Task
-from dqmon.engine.by_hand import acknowledge_incident
-from dqmon.engine.explain import story
-from dqmon.engine.notify import notify_once
-from dqmon.engine.removed import REASON, end_removed
+from dqmon.engine.incidents.by_hand import acknowledge_incident
+from dqmon.engine.incidents.explain import story
+from dqmon.engine.incidents.settle import settle, unmute
+from dqmon.engine.incidents.silences import Span, silence
+from dqmon.engine.incidents.why_not import why_not
+from dqmon.engine.measuring.asked import Run, Task
 from dqmon.engine.run import RunOutcome, commit
-from dqmon.engine.settle import settle, unmute
-from dqmon.engine.silences import Span, silence
-from dqmon.engine.why_not import why_not
+from dqmon.engine.telling.notify import notify_once
+from dqmon.engine.telling.removed import REASON, end_removed
 from dqmon.store import alerts, leases
 
 PASS, FAIL, WARN, ERROR = Verdict.PASS, Verdict.FAIL, Verdict.WARN, Verdict.ERROR

@@ -27,10 +27,10 @@ from dqmon.cli.program import run
 from dqmon.core.measurement import MetricRequest
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Verdict
-from dqmon.engine.backfill import Filled, fill, plan
-from dqmon.engine.means import Means
-from dqmon.engine.measure import measure
-from dqmon.engine.past_partitions import as_if_alone, counted, pasts, scanned
+from dqmon.engine.measuring.means import Means
+from dqmon.engine.measuring.measure import measure
+from dqmon.engine.past.backfill import Filled, fill, plan
+from dqmon.engine.past.past_partitions import as_if_alone, counted, pasts, scanned
 from dqmon.errors import QueryTimeout
 from dqmon.sql.literal_sql import literal_sql
 

@@ -16,7 +16,7 @@ from dqmon.core.incident import IncidentState
 from dqmon.core.message import DeliveryKind
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Verdict
-from dqmon.engine.by_hand import acknowledge_incident, resolve_incident
+from dqmon.engine.incidents.by_hand import acknowledge_incident, resolve_incident
 from dqmon.errors import StoreError
 from dqmon.store import alerts, deliveries, incidents, results
 

@@ -25,8 +25,8 @@ from dqmon.core.result import ResultRecord
 from dqmon.core.selector import parse_selector
 from dqmon.core.spending import Spending
 from dqmon.core.verdict import Verdict
-from dqmon.engine.asked import Task
 from dqmon.engine.cost import Refreshed, refresh
+from dqmon.engine.measuring.asked import Task
 from dqmon.engine.planned import by_check
 from dqmon.engine.preview import preview
 from dqmon.errors import ConnectFailed

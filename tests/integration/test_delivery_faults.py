@@ -17,7 +17,7 @@ from sample_messages import AT, delivery, facts, group, message
 
 from dqmon.core.delivery import DeliveryState, Receipt
 from dqmon.core.verdict import Severity
-from dqmon.engine.deliver import deliver_once
+from dqmon.engine.telling.deliver import deliver_once
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions
 from dqmon.notify.slack import Slack, SlackOptions
 from dqmon.notify.webhook import Webhook, WebhookOptions

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dqmon.core.load_record import LoadStatus
-from dqmon.engine.poll import poll
+from dqmon.engine.polling.poll import poll
 from dqmon.ingestion.dlt import Dlt, DltOptions
 from dqmon.store import loads
 from dqmon.store.database import Database

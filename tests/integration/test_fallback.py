@@ -18,11 +18,11 @@ from dqmon.core.route import Route
 from dqmon.core.selector import parse_selector
 from dqmon.core.timetable import Digest
 from dqmon.core.verdict import Severity, Verdict
-from dqmon.engine import outbox
-from dqmon.engine.deliver import deliver_once
-from dqmon.engine.notify import notify_once
-from dqmon.engine.tell import tell_now
-from dqmon.engine.why_not import why_not
+from dqmon.engine.incidents.why_not import why_not
+from dqmon.engine.telling import outbox
+from dqmon.engine.telling.deliver import deliver_once
+from dqmon.engine.telling.notify import notify_once
+from dqmon.engine.telling.tell import tell_now
 from dqmon.errors import NotifyError, OutcomeUnknown, Permanent, Transient, UsageError
 from dqmon.store import deliveries, groups, outages, sending
 

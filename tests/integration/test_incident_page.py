@@ -25,8 +25,8 @@ from dqmon.core.message import Reading
 from dqmon.core.pages import LINK_VALID, Pages, seal
 from dqmon.core.table import Column, TableRef, TypeGroup
 from dqmon.core.verdict import Severity, Unit, Verdict
-from dqmon.engine.explain import Story, messages
-from dqmon.engine.incident_page import _messages, incident_page
+from dqmon.engine.incidents.explain import Story, messages
+from dqmon.engine.incidents.incident_page import _messages, incident_page
 from dqmon.store import deliveries, feedback, incidents, leases, loads, schemas, silences
 from dqmon.web import server
 from dqmon.web.access import Limiter

@@ -11,7 +11,7 @@ import pytest
 
 from dqmon.app import open_app
 from dqmon.core.selector import parse_selector
-from dqmon.engine.ways.way import LARGE
+from dqmon.engine.measuring.ways.way import LARGE
 
 CHECKS = """
 version: 1

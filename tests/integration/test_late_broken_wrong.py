@@ -16,11 +16,11 @@ from dqmon.core.check import Check, PipelineRef, Schedule, SourceLine
 from dqmon.core.lineage import Edge, of_edges
 from dqmon.core.load_record import LoadRecord, LoadStatus, PipelineInfo
 from dqmon.core.table import TableRef
-from dqmon.engine.asked import Run, Task
-from dqmon.engine.breaker import Gate
 from dqmon.engine.environment import Environment
-from dqmon.engine.gated import gated
-from dqmon.engine.outage import outage_key
+from dqmon.engine.measuring.asked import Run, Task
+from dqmon.engine.measuring.breaker import Gate
+from dqmon.engine.measuring.gated import gated
+from dqmon.engine.measuring.outage import outage_key
 from dqmon.engine.run import commit, evaluate
 from dqmon.errors import ConnectFailed, SourceError
 from dqmon.store import alerts, results

@@ -14,7 +14,7 @@ from dqmon.app import open_app
 from dqmon.app.daemon import setup
 from dqmon.cli.program import run
 from dqmon.core.lineage import Edge, Exposure, Lineage, of_edges
-from dqmon.engine.lineage import keep_lineage
+from dqmon.engine.polling.lineage import keep_lineage
 from dqmon.errors import UsageError
 
 MANIFEST = Path(__file__).parents[1] / "fixtures" / "ingestion" / "dbt" / "manifest.json"

@@ -21,8 +21,8 @@ from dqmon.core.facts import TableFacts
 from dqmon.core.selector import Selector
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Verdict
-from dqmon.engine.asked import Run, Task
 from dqmon.engine.environment import Environment
+from dqmon.engine.measuring.asked import Run, Task
 from dqmon.engine.preview import PlannedStatement, preview
 from dqmon.engine.run import RunOutcome, evaluate
 from dqmon.errors import ConnectFailed, PermissionDenied, QueryTimeout, WarehouseError

@@ -24,8 +24,8 @@ from dqmon.core.message import DeliveryKind
 from dqmon.core.selector import parse_selector
 from dqmon.core.silence import Silence
 from dqmon.core.verdict import Verdict
-from dqmon.engine.digest import digest_once, digests
-from dqmon.engine.settle import settle
+from dqmon.engine.incidents.settle import settle
+from dqmon.engine.telling.digest import digest_once, digests
 from dqmon.errors import StoreError
 from dqmon.store import feedback, incidents, silences, statements
 

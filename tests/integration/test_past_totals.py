@@ -22,8 +22,8 @@ from dqmon.app.commands import App
 from dqmon.cli.program import run
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Verdict
-from dqmon.engine.compare import totals
-from dqmon.engine.poll import poll
+from dqmon.engine.polling.poll import poll
+from dqmon.engine.rehearsal.compare import totals
 
 NOW = datetime(2026, 4, 2, 9, tzinfo=UTC)
 DLT = Path(__file__).parents[1] / "fixtures" / "dlt" / "duckdb_after_recovery.json"

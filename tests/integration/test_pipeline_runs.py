@@ -17,8 +17,8 @@ from dqmon.config.yaml_lines import parse_yaml
 from dqmon.core.check import Schedule
 from dqmon.core.lineage import Lineage
 from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
-from dqmon.engine.asked import Run, Task
 from dqmon.engine.environment import Environment
+from dqmon.engine.measuring.asked import Run, Task
 from dqmon.engine.run import commit, evaluate
 from dqmon.errors import SourceError
 from dqmon.store.database import Database

@@ -190,6 +190,6 @@ def test_a_truncated_and_refilled_table_is_scanned_again(world: World) -> None:
 
 def test_what_another_version_of_dqmon_measured_is_measured_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.check()
-    monkeypatch.setattr("dqmon.engine.planning.version", lambda: "another one")
+    monkeypatch.setattr("dqmon.engine.measuring.planning.version", lambda: "another one")
     assert world.check().reused == 0
     assert world.check().reused == 6

@@ -18,9 +18,9 @@ from dqmon.core.message import Affected, DeliveryKind, from_json, to_json
 from dqmon.core.route import Route
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Severity, Verdict
-from dqmon.engine import inhibited
-from dqmon.engine.explain import story
-from dqmon.engine.notify import notify_once
+from dqmon.engine.incidents.explain import story
+from dqmon.engine.telling import inhibited
+from dqmon.engine.telling.notify import notify_once
 from dqmon.store import slots
 
 ROOT = "airbyte/orders.last_success"

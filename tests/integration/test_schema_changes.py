@@ -13,8 +13,8 @@ from killed_commit import killed_before_commit
 from dqmon.core.delivery import DeliveryState
 from dqmon.core.judgement import Observed
 from dqmon.core.verdict import Severity, Unit, Verdict
-from dqmon.engine.deliver import deliver_once
-from dqmon.engine.schema_changes import YOUNG, queue_changes
+from dqmon.engine.telling.deliver import deliver_once
+from dqmon.engine.telling.schema_changes import YOUNG, queue_changes
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions
 
 KEY = "0123456789abcdef0123456789abcdef"

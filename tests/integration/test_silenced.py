@@ -18,9 +18,9 @@ from dqmon.core.route import Route
 from dqmon.core.selector import parse_selector
 from dqmon.core.silence import Maintenance, Quiet, Silence
 from dqmon.core.verdict import Severity, Verdict
-from dqmon.engine.notify import notify_once
-from dqmon.engine.settle import settle, unmute
-from dqmon.engine.silences import Span, expire, silence, snooze, would_mute
+from dqmon.engine.incidents.settle import settle, unmute
+from dqmon.engine.incidents.silences import Span, expire, silence, snooze, would_mute
+from dqmon.engine.telling.notify import notify_once
 from dqmon.errors import UsageError
 from dqmon.store import silences
 from dqmon.store.database import Database

@@ -19,10 +19,10 @@ from dqmon.core.message import DeliveryKind
 from dqmon.core.route import Route
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Severity, Verdict
-from dqmon.engine.deliver import deliver_once
-from dqmon.engine.notify import notify_once
-from dqmon.engine.pace import Pace
-from dqmon.engine.why_not import why_not
+from dqmon.engine.incidents.why_not import why_not
+from dqmon.engine.telling.deliver import deliver_once
+from dqmon.engine.telling.notify import notify_once
+from dqmon.engine.telling.pace import Pace
 from dqmon.notify.pagerduty import PagerDuty
 from dqmon.notify.slack import Slack
 from dqmon.store import groups, sending

@@ -16,9 +16,9 @@ from dqmon.core.delivery import Delivery, DeliveryState
 from dqmon.core.route import Route
 from dqmon.core.timetable import Digest, Hours
 from dqmon.core.verdict import Verdict
-from dqmon.engine.notify import notify_once
-from dqmon.engine.settle import settle
-from dqmon.engine.why_not import why_not
+from dqmon.engine.incidents.settle import settle
+from dqmon.engine.incidents.why_not import why_not
+from dqmon.engine.telling.notify import notify_once
 
 FAIL, PASS = Verdict.FAIL, Verdict.PASS
 FRIDAY = datetime(2026, 3, 6, 19, tzinfo=UTC)

@@ -17,7 +17,7 @@ from dqmon.cli.program import run
 from dqmon.config.project import load_project
 from dqmon.core.feedback import Feedback
 from dqmon.core.selector import parse_selector
-from dqmon.engine.by_hand import give_feedback
+from dqmon.engine.incidents.by_hand import give_feedback
 from dqmon.store import incidents
 
 CONFIG = """\

@@ -19,7 +19,7 @@ from dqmon.core.judgement import Observed
 from dqmon.core.message import DeliveryKind
 from dqmon.core.pages import Pages
 from dqmon.core.verdict import Severity, Unit, Verdict
-from dqmon.engine.paged import WINDOW, paged
+from dqmon.engine.incidents.paged import WINDOW, paged
 from dqmon.notify.pagerduty import PagerDuty, PagerDutyOptions
 from dqmon.store import groups
 from dqmon.web import server

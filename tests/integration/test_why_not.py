@@ -15,7 +15,7 @@ from dqmon.core.message import DeliveryKind
 from dqmon.core.route import Route
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Severity
-from dqmon.engine.why_not import why_not
+from dqmon.engine.incidents.why_not import why_not
 from dqmon.errors import UsageError
 from dqmon.store import deliveries, groups, incidents
 from dqmon.store.database import Database

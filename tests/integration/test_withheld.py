@@ -13,8 +13,8 @@ from dqmon.core.message import DeliveryKind
 from dqmon.core.selector import Selector, Term
 from dqmon.core.silence import Silence
 from dqmon.core.verdict import Severity, Verdict
-from dqmon.engine.by_hand import acknowledge_incident
-from dqmon.engine.withheld import withheld
+from dqmon.engine.incidents.by_hand import acknowledge_incident
+from dqmon.engine.telling.withheld import withheld
 from dqmon.store import alerts, incidents, results
 
 ROOT, SYMPTOM, OTHER = "raw_orders.freshness", "mart_orders.freshness", "mart_orders.completeness"

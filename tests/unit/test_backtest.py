@@ -17,7 +17,7 @@ from dqmon.core.check import Hold
 from dqmon.core.history import History, Point
 from dqmon.core.judgement import Expected, Judgement, Observed
 from dqmon.core.verdict import Unit, Verdict
-from dqmon.engine.backtest import Judged, Replay, Replayed, replay_series, score
+from dqmon.engine.past.backtest import Judged, Replay, Replayed, replay_series, score
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 
 from dqmon.core.breaker import LAST_WAIT, Circuit, failed, may_try
 from dqmon.core.capabilities import Capabilities
-from dqmon.engine.breaker import Breakers, Gate
+from dqmon.engine.measuring.breaker import Breakers, Gate
 from dqmon.errors import ConnectFailed, PermissionDenied, Unreachable, WarehouseBusy, WarehouseError
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

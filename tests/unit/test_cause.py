@@ -15,8 +15,8 @@ from dqmon.core.load_record import PipelineInfo
 from dqmon.core.result import CheckResult, record
 from dqmon.core.result_json import result_json
 from dqmon.core.verdict import Severity, Unit, Verdict
-from dqmon.engine.cause import Condition, Kept, Upstream, upstream, with_cause
-from dqmon.engine.upstreams import above, may_be_caused, nearest
+from dqmon.engine.judging.cause import Condition, Kept, Upstream, upstream, with_cause
+from dqmon.engine.judging.upstreams import above, may_be_caused, nearest
 from dqmon.store.pipelines import Contact
 
 HOURLY = PipelineInfo("s", "p", schedule=Schedule("0 * * * *", None, "UTC"))

@@ -17,8 +17,8 @@ from dqmon.core.incident import Incident, IncidentMember, IncidentState
 from dqmon.core.table import TableRef
 from dqmon.core.threshold import parse_threshold
 from dqmon.core.verdict import Severity
-from dqmon.engine.compare import Known
-from dqmon.engine.precision import Precision, by_check, by_owner
+from dqmon.engine.rehearsal.compare import Known
+from dqmon.engine.rehearsal.precision import Precision, by_check, by_owner
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ROWS = Check("a.rows", RowCountCheck(min=1), TableRef("main", None, None, "a"), None, SourceLine("checks/a.yaml", 3))

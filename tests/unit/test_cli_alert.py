@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dqmon.cli.program import run
 from dqmon.core.threshold import Threshold
-from dqmon.engine.example_failure import bad_value
+from dqmon.engine.telling.example_failure import bad_value
 
 CONFIG = """\
 version: 1

@@ -19,8 +19,8 @@ from dqmon.core.plan import plan
 from dqmon.core.spending import Spending
 from dqmon.core.table import TableRef
 from dqmon.daemon.cron import runs_per_day
-from dqmon.engine.budget import SAMPLE, Purse, PurseMeans, ration
-from dqmon.engine.sent import behind, borne_by
+from dqmon.engine.measuring.budget import SAMPLE, Purse, PurseMeans, ration
+from dqmon.engine.measuring.sent import behind, borne_by
 from dqmon.sql.metrics import RowCount
 from dqmon.sql.metrics.counts import MissingCount
 from dqmon.sql.tables import SampledTable

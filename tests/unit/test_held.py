@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from dqmon.engine.held import HELD_S, Held
+from dqmon.engine.measuring.held import HELD_S, Held
 from dqmon.errors import WarehouseBusy
 
 

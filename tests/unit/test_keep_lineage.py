@@ -9,8 +9,8 @@ import pytest
 
 from dqmon.core.lineage import Edge, Exposure, Lineage, of_edges
 from dqmon.core.load_record import PipelineInfo
-from dqmon.engine.lineage import LONGEST_NODE, keep_lineage, whole
-from dqmon.engine.poll import poll
+from dqmon.engine.polling.lineage import LONGEST_NODE, keep_lineage, whole
+from dqmon.engine.polling.poll import poll
 from dqmon.errors import SourceError
 from dqmon.store import lineage
 from dqmon.store.database import Database

@@ -13,8 +13,8 @@ from dqmon.core.load_record import LoadRecord, LoadStatus
 from dqmon.core.measurement import Partition
 from dqmon.core.result import CheckResult
 from dqmon.core.verdict import Severity, Unit, Verdict
-from dqmon.engine.cause import Condition, Upstream, with_cause
-from dqmon.engine.late_rows import late_rows
+from dqmon.engine.judging.cause import Condition, Upstream, with_cause
+from dqmon.engine.judging.late_rows import late_rows
 
 END = datetime(2026, 1, 10, tzinfo=UTC)
 NOW = END + timedelta(hours=6)

@@ -9,7 +9,7 @@ import pytest
 from dqmon.core.load_record import LoadRecord, LoadStatus
 from dqmon.core.past_rows import PastRows, counted_back
 from dqmon.core.table import TableRef
-from dqmon.engine.load_totals import Brought, brought, totals
+from dqmon.engine.past.load_totals import Brought, brought, totals
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 TABLE = TableRef("main", None, "raw", "orders")

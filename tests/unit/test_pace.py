@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from random_tables import tried
 
 from dqmon.core.delivery import Rate
-from dqmon.engine.pace import Pace
+from dqmon.engine.telling.pace import Pace
 from dqmon.notify.pagerduty import PagerDuty
 from dqmon.notify.slack import Slack
 

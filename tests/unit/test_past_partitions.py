@@ -13,7 +13,7 @@ from dqmon.core.check_type import CheckType
 from dqmon.core.measurement import Failure, FailureKind, Measurement, MetricRequest, Partition, Segment
 from dqmon.core.metric import Metric, Value
 from dqmon.core.table import TableRef
-from dqmon.engine.past_partitions import BEFORE_FIRST_ROW, as_if_alone, counted, from_first_row, has_baseline, has_past, pasts, scanned
+from dqmon.engine.past.past_partitions import BEFORE_FIRST_ROW, as_if_alone, counted, from_first_row, has_baseline, has_past, pasts, scanned
 from dqmon.sql.metrics import MissingCount, RowCount
 
 ORDERS = TableRef("main", None, "s", "orders")

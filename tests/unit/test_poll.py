@@ -9,7 +9,7 @@ import pytest
 
 from dqmon.core.check import PipelineRef, Schedule
 from dqmon.core.load_record import Backlog, LoadRecord, LoadStatus, PipelineInfo
-from dqmon.engine.poll import FIRST_POLL, OVERLAP, poll
+from dqmon.engine.polling.poll import FIRST_POLL, OVERLAP, poll
 from dqmon.errors import SourceError, StoreError
 from dqmon.store import backlogs, loads, pipelines
 from dqmon.store.database import Database

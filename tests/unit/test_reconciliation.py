@@ -22,8 +22,8 @@ from dqmon.core.metric import Key, Metric, Totals, Value
 from dqmon.core.plan import plan
 from dqmon.core.table import TableRef
 from dqmon.core.verdict import Dimension, Unit, Verdict
-from dqmon.engine.asked import Run, Task, requests
-from dqmon.engine.judge import Knowledge, judge
+from dqmon.engine.judging.judge import Knowledge, judge
+from dqmon.engine.measuring.asked import Run, Task, requests
 from dqmon.sql.metrics import RowCount, Sum, TotalsByKey
 from dqmon.sql.metrics.totals import key_text
 

@@ -20,15 +20,15 @@ from dqmon.core.feedback import Feedback, Said
 from dqmon.core.measurement import Measurement, Partition
 from dqmon.core.rule_test import Given, Series
 from dqmon.core.verdict import Severity, Verdict
-from dqmon.engine.asked import Run, Task, requests, windows
-from dqmon.engine.compare import findings, misses, new_alerts, totals
-from dqmon.engine.judge import Knowledge, judge
-from dqmon.engine.rehearse import Rehearsed
-from dqmon.engine.rule_values import Values
+from dqmon.engine.judging.judge import Knowledge, judge
+from dqmon.engine.measuring.asked import Run, Task, requests, windows
+from dqmon.engine.rehearsal.compare import findings, misses, new_alerts, totals
+from dqmon.engine.rehearsal.rehearse import Rehearsed
+from dqmon.engine.rehearsal.rule_values import Values
+from dqmon.engine.rehearsal.stage import Rules, Stage, clear, empty_store
+from dqmon.engine.rehearsal.trial import Period, trial
+from dqmon.engine.rehearsal.tuning import Score, best, candidates, real_ones, score
 from dqmon.engine.run import RunOutcome, commit
-from dqmon.engine.stage import Rules, Stage, clear, empty_store
-from dqmon.engine.trial import Period, trial
-from dqmon.engine.tuning import Score, best, candidates, real_ones, score
 from dqmon.store import feedback, incidents
 from dqmon.store.database import Database
 from dqmon.store.measurements import add, measurements

@@ -15,7 +15,7 @@ from dqmon.config.runbooks import FILE_LIMIT, STEP_LIMIT, Runbooks, links_in
 from dqmon.core.check import PipelineRef
 from dqmon.core.pages import Pages
 from dqmon.core.table import TableRef
-from dqmon.engine.runbooks import guided, guided_facts
+from dqmon.engine.telling.runbooks import guided, guided_facts
 from dqmon.errors import ConfigError
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

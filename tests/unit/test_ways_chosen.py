@@ -12,10 +12,10 @@ from dqmon.core.facts import TableFacts
 from dqmon.core.measurement import Measurement, MetricRequest, Partition
 from dqmon.core.plan import plan
 from dqmon.core.table import Column, TableRef, TypeGroup
-from dqmon.engine.rounds import Rounds
-from dqmon.engine.ways import Question, steps
-from dqmon.engine.ways.distinct_values import FEW
-from dqmon.engine.ways.way import LARGE
+from dqmon.engine.measuring.rounds import Rounds
+from dqmon.engine.measuring.ways import Question, steps
+from dqmon.engine.measuring.ways.distinct_values import FEW
+from dqmon.engine.measuring.ways.way import LARGE
 from dqmon.sql import metrics as m
 from dqmon.sql.compile import compile_scan, fits
 

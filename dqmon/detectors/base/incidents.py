@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RELEARN = 7
-"""Points within which a new level is known (ANOMALY.md: silent after 7 points); as many tell a level robustly."""
+"""Points within which a new level is known: it is silent after seven; as many tell a level robustly."""
 
 _IN_A_ROW = 5
 """So many alerted points in a row that agree are a new level: two of its first `RELEARN` may have been inside the band."""

@@ -51,7 +51,7 @@ def retry_after(answer: Answer) -> float | None:
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
-    """`text` without control characters and without any of the secrets (R32), also where a vendor echoes one."""
+    """`text` without control characters and without any of the secrets, also where a vendor echoes one."""
     for secret in secrets:
         text = text.replace(secret, "***") if secret else text
     return "".join(c if c.isprintable() else " " for c in text)

@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Sends requests of one channel. `secrets` appear in no error, also where a vendor echoes one (R32)."""
+    """Sends requests of one channel. `secrets` appear in no error, also where a vendor echoes one."""
 
     outgoing: Outgoing
     secrets: tuple[str, ...]

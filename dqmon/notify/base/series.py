@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dqmon.core.message import AlertFacts, Reading
 
 SPARKS = 14
-"""Values of a line of text (R19)."""
+"""Values of a line of text."""
 _BARS = "▁▂▃▄▅▆▇█"
 
 

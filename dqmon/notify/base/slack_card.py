@@ -38,7 +38,7 @@ _SERIES = "series"
 """The block_id of the line of values, whose place a picture takes."""
 _GREEN = "#2eb67d"
 _COLOURS = {Severity.INFO: "#8d8d8d", Severity.WARNING: "#ecb22e", Severity.ERROR: "#e8590c", Severity.CRITICAL: "#c92a2a"}
-# What is left out when a message is too long, in this order (R19): the query, then the lists.
+# What is left out when a message is too long, in this order: the query, then the lists.
 _ROOMS = ((SQL_LIMIT, 10), (0, 10), (0, 0))
 
 

@@ -35,7 +35,7 @@ class Room:
     links: int = 5
 
 
-# What is left out when a message is too long, in this order (R19): the query, then the lists, then the ends of values and all
+# What is left out when a message is too long, in this order: the query, then the lists, then the ends of values and all
 # links but the runbook.
 ROOMS = (Room(1_500, 10, 300), Room(0, 10, 300), Room(0, 3, 300), Room(0, 0, 300), Room(0, 0, 60, 1))
 

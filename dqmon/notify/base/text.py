@@ -1,4 +1,4 @@
-"""Texts from a warehouse made harmless and made to fit (R37); all functions are pure."""
+"""Texts from a warehouse made harmless and made to fit; all functions are pure."""
 
 from __future__ import annotations
 

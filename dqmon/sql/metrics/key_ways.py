@@ -1,4 +1,4 @@
-"""What is asked of a key to find its copies without counting the rows of every key (`dqmon.engine.ways`).
+"""What is asked of a key to find its copies without counting the rows of every key (`dqmon.engine.measuring.ways`).
 
 Keys are the same as in the groupings of `dqmon.sql.metrics.keys`; rows with a NULL in the key are left out. The store keeps none
 of these: they are steps of a search.

@@ -1,4 +1,4 @@
-"""Metrics by which the engine's ways (`dqmon.engine.ways`) answer for others without judging each row.
+"""Metrics by which the engine's ways (`dqmon.engine.measuring.ways`) answer for others without judging each row.
 
 The rules themselves are the conditions of the metrics they stand for, applied to other values than the rows'.
 """

@@ -24,7 +24,7 @@ from parts import PARTS, without
 from rivals import PEERS
 from scoring import Said
 
-from dqmon.engine.backtest import replay_series, score
+from dqmon.engine.past.backtest import replay_series, score
 
 DEFAULT = "dqmon"
 

@@ -22,10 +22,10 @@ import dqmon.__main__  # noqa: F401 - it sets the garbage collector as the comma
 from dqmon.app import open_app
 from dqmon.core.selector import parse_selector
 from dqmon.core.verdict import Verdict
-from dqmon.engine.asked import Run, Task
+from dqmon.engine.measuring.asked import Run, Task
+from dqmon.engine.measuring.ways import WAYS
 from dqmon.engine.on_demand import check
 from dqmon.engine.run import evaluate
-from dqmon.engine.ways import WAYS
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -10,7 +10,7 @@ from contest import Contestant, Figures, Run, worthless
 from dqmon_inside import run
 from scene import Kind, Scene, Setup
 
-from dqmon.engine.ways import WAYS
+from dqmon.engine.measuring.ways import WAYS
 
 
 def ablation(setup: Setup) -> tuple[Scene, ...]:

@@ -1,0 +1,1 @@
+"""What people ask of incidents, and what they do to them."""

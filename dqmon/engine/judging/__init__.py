@@ -1,0 +1,1 @@
+"""Measurements and what is known besides in, verdicts out."""

@@ -1,0 +1,1 @@
+"""The past: measured after the fact, judged anew, and read back from the store."""

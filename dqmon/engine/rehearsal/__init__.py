@@ -1,0 +1,1 @@
+"""What would be said, and to whom: configurations replayed on the past, and rules on values from a file."""

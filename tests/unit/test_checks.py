@@ -122,6 +122,7 @@ def test_words_of_counts(judgement: Judgement, reason: str, expected: str) -> No
         ("> 20%", "above 20 %", "at most 20 %"),
         (">= 3", "from 3 rows", "less than 3 rows"),
         ("< 1000", "below 1,000 rows", "at least 1,000 rows"),
+        ("< 1", "below 1 row", "at least 1 row"),
         ("<= 1000", "at 1,000 rows or less", "more than 1,000 rows"),
         ("= 0", "at exactly 0 rows", "anything but 0 rows"),
         ("!= 5", "at anything but 5 rows", "exactly 5 rows"),

@@ -110,4 +110,8 @@ def _bounds(threshold: Threshold, noun: str) -> tuple[str, str]:
     low, high = threshold.low, threshold.high if threshold.high is not None else threshold.low
     if threshold.is_percent:
         return f"{number(low)} %", f"{number(high)} %"
-    return f"{number(low)} {noun}".rstrip(), f"{number(high)} {noun}".rstrip()
+    return _counted(low, noun), _counted(high, noun)
+
+
+def _counted(value: Decimal, noun: str) -> str:
+    return f"{number(value)} {noun.removesuffix('s') if value == 1 else noun}".rstrip()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import time
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import least
 
 from dqmon.config.report import Report, suggest
 from dqmon.config.yaml_lines import MAX_BYTES, YamlList, YamlMap, line_of, parse_yaml, read_yaml
@@ -151,20 +153,23 @@ def bombs() -> dict[str, str]:
     return found
 
 
+def cpu_s(name: str, text: str) -> float:
+    """The CPU that it takes to refuse a bomb; a collection of the whole process's garbage may fall into it."""
+    started = time.thread_time()
+    assert refused(text), name
+    return time.thread_time() - started
+
+
 def test_50_bombs_are_refused_at_once_and_in_little_memory() -> None:
     tried = bombs()
     assert len(tried) >= 50
-    slowest = ("", 0.0)
-    for name, text in tried.items():
-        started = time.process_time()
-        assert refused(text), name
-        slowest = max(slowest, (name, time.process_time() - started), key=lambda item: item[1])
+    slowest_s, slowest = max((least(partial(cpu_s, name, text), 0.1), name) for name, text in tried.items())
     tracemalloc.start()
     for text in tried.values():
         refused(text)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert slowest[1] < 0.1, f"{slowest[0]!r} took {slowest[1] * 1000:.0f} ms of CPU, expected < 100 ms"
+    assert slowest_s < 0.1, f"{slowest!r} took {slowest_s * 1000:.0f} ms of CPU, expected < 100 ms"
     assert peak < 50_000_000, f"found a peak of {peak:,} bytes, expected < 50 MB"
 
 

@@ -65,6 +65,7 @@ def lines(found: Precise, days: int) -> Iterator[str]:
         yield f"no incidents in the last {days} days"
         return
     yield from output.table([_row(one) for one in found.checks], ("CHECK", *HEADINGS))
+    yield ""
     yield from output.table([_row(one) for one in found.owners], ("OWNER", *HEADINGS))
     silent = sum(one.feedback is None for one in found.known)
     if silent:

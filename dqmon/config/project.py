@@ -200,12 +200,13 @@ def _facts(file: SettingsFile, settings: Settings, known: Registries, report: Re
     if not warehouses and not sources:
         report.error(None, "no warehouse is declared", "add warehouses: {main: {type: duckdb, path: data/warehouse.duckdb}}")
     owners = {name: str(one.options.owner) for name, one in settings.ingestion.items() if one.options.owner}
+    pipelines = {name: declared for name, one in settings.ingestion.items() if (declared := one.options.declared()) is not None}
     folder = settings.python_path
     if folder is not None and not folder.is_dir():
         report.error(file.data.lines.get("python_path"), f"python_path: there is no folder {folder}", "make it, or remove python_path:")
     python_path = str(folder) if folder else None
     hosts, runbooks = settings.runbook_hosts, Runbooks(file.outside.root)
-    return Facts(warehouses, sources, settings.require_runbook, hosts, owners, python_path, runbooks)
+    return Facts(warehouses, sources, settings.require_runbook, hosts, owners, pipelines, python_path, runbooks)
 
 
 def _note_unscheduled(checks: Iterable[Check], report: Report) -> None:

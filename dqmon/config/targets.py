@@ -44,8 +44,8 @@ class Facts:
     """What the configuration says of the warehouses (the first is the default) and of what ingestion sources can tell.
 
     `python_path` is the folder of Python code that checks may run. A source that could not be read is None there: nothing is held
-    against it. A source's owner owns the checks of its
-    pipelines that name nobody. `runbooks` are the Markdown files of the project.
+    against it. A source's owner owns the checks of its pipelines that name nobody. `pipelines` are all that there can be of the
+    sources that declare theirs. `runbooks` are the Markdown files of the project.
     """
 
     warehouses: Mapping[str, WarehouseFacts]
@@ -53,6 +53,7 @@ class Facts:
     require_runbook: str = "critical"
     runbook_hosts: tuple[str, ...] = ()
     source_owners: Mapping[str, str] = field(default_factory=dict)
+    pipelines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     python_path: str | None = None
     runbooks: Runbooks = field(default_factory=lambda: Runbooks(Path()), compare=False)
 
@@ -61,6 +62,15 @@ class Facts:
         facts = self.warehouses.get(table.warehouse)
         is_own = facts is not None and table.catalog is not None and table.catalog == facts.catalog
         return TableRef(table.warehouse, None, table.schema, table.name) if is_own else table
+
+    def unknown_pipeline(self, source: str, pipeline: str) -> tuple[str, str] | None:
+        """What is wrong with the name, and what to do; None when such a pipeline can be there. A pattern can match later."""
+        if source not in self.sources:
+            return f"unknown ingestion source {source!r}", suggest(source, self.sources) or "declare it under ingestion: in dqmon.yaml"
+        known = self.pipelines.get(source)
+        if known is None or pipeline in known or "*" in pipeline:
+            return None
+        return f"{source} has no pipeline {pipeline!r}", suggest(pipeline, known)
 
     @property
     def first(self) -> str:
@@ -141,9 +151,9 @@ def _place_pipeline(entry: Entry, facts: Facts) -> Placed | None:
     if not slash or not source or not pipeline:
         entry.report.error(line, f"{entry.subject!r} is not a pipeline", "write source/pipeline")
         return None
-    if source not in facts.sources:
-        hint = suggest(source, facts.sources) or "declare it under ingestion: in dqmon.yaml"
-        entry.report.error(line, f"unknown ingestion source {source!r}", hint)
+    wrong = facts.unknown_pipeline(source, pipeline)
+    if wrong:
+        entry.report.error(line, *wrong)
         return None
     target = PipelineRef(source, pipeline)
     if "*" not in pipeline:
@@ -181,9 +191,9 @@ def upstream_node(text: str, warehouse: str, facts: Facts) -> str:
         if not source or not pipeline:
             msg = f"upstream {text!r} is not a pipeline; write source/pipeline"
             raise ValueError(msg)
-        if source not in facts.sources:
-            hint = suggest(source, facts.sources) or "declare it under ingestion: in dqmon.yaml"
-            msg = f"upstream {text!r}: unknown ingestion source {source!r}; {hint}"
+        wrong = facts.unknown_pipeline(source, pipeline)
+        if wrong:
+            msg = f"upstream {text!r}: {'; '.join(wrong)}"
             raise ValueError(msg)
         return str(PipelineRef(source, pipeline))
     elsewhere = _ELSEWHERE.fullmatch(text)

@@ -65,6 +65,10 @@ class SourceOptions(Options):
         """What the source can say as it is configured, of all that its type can: all, unless the options map less."""
         return provides
 
+    def declared(self) -> tuple[str, ...] | None:
+        """The names of all pipelines that there can be; None when only the tool knows them."""
+        return None
+
     def reads(self) -> tuple[str, ...]:
         """The tables of `warehouse` that the source reads, as check files name them, `*` for all of a schema; none that cannot be told."""
         return ()

@@ -42,6 +42,10 @@ class HeartbeatOptions(PushedOptions):
 
     pipelines: dict[str, PipelineSchedule | None] = Field(min_length=1)
 
+    def declared(self) -> tuple[str, ...]:
+        """The jobs that may ping: a ping of any other is refused."""
+        return tuple(self.pipelines)
+
 
 class Heartbeat(Pushed):
     """Jobs of cron and of anything that can send an HTTP request: `POST /api/v1/ping/SOURCE/PIPELINE` (docs/web.md).

@@ -21,8 +21,9 @@ from dqmon.core.table import TableRef
 REGISTRIES = Registries()
 FACTS = Facts(
     {"main": WarehouseFacts("main", "main"), "shop_db": WarehouseFacts("shop_db", "public", "shop")},
-    {"loader": frozenset({"success"})},
+    {"loader": frozenset({"success"}), "cron": frozenset({"success"})},
     "never",
+    pipelines={"cron": ("backup",)},
 )
 
 
@@ -82,6 +83,8 @@ def test_a_parent_without_a_warehouse_is_of_the_entrys_own() -> None:
         ("'shop_db:'", "'' is not a dataset; write [catalog.][schema.]table"),
         ("shop_db:a..b", "'a..b' is not a dataset"),
         ("a.b.c.d", "'a.b.c.d' has 4 parts"),
+        ("cron/bakcup", "cron has no pipeline 'bakcup'; did you mean 'backup'?"),
+        ("cron/other", "cron has no pipeline 'other'; there is 'backup' only"),
         ("lodaer/x", "unknown ingestion source 'lodaer'; did you mean 'loader'?"),
         ("loader/", "upstream 'loader/' is not a pipeline; write source/pipeline"),
         ("/x", "upstream '/x' is not a pipeline; write source/pipeline"),

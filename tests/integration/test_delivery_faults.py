@@ -101,7 +101,7 @@ def all_of(database, channel):
         return [one for one in deliveries.after(connection, 0) if one.channel == channel]
 
 
-@pytest.mark.parametrize("timeout_s", [1.0, pytest.param(TIMEOUT_S, marks=pytest.mark.long)])
+@pytest.mark.parametrize("timeout_s", [2.0, pytest.param(TIMEOUT_S, marks=pytest.mark.long)])
 def test_vendors_in_all_kinds_of_trouble(database, vendors, timeout_s, capsys):
     """Time passes by rescheduling alone; only the slow and the silent answers take real time, and that is cut off."""
     channels = {name: one for name, one in real_channels(vendors, timeout_s).items() if name != "hook"}

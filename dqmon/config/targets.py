@@ -63,7 +63,7 @@ class Facts:
         is_own = facts is not None and table.catalog is not None and table.catalog == facts.catalog
         return TableRef(table.warehouse, None, table.schema, table.name) if is_own else table
 
-    def unknown_pipeline(self, source: str, pipeline: str) -> tuple[str, str] | None:
+    def unknown_pipeline(self, source: str, pipeline: str) -> tuple[str, str | None] | None:
         """What is wrong with the name, and what to do; None when such a pipeline can be there. A pattern can match later."""
         if source not in self.sources:
             return f"unknown ingestion source {source!r}", suggest(source, self.sources) or "declare it under ingestion: in dqmon.yaml"
@@ -193,7 +193,7 @@ def upstream_node(text: str, warehouse: str, facts: Facts) -> str:
             raise ValueError(msg)
         wrong = facts.unknown_pipeline(source, pipeline)
         if wrong:
-            msg = f"upstream {text!r}: {'; '.join(wrong)}"
+            msg = f"upstream {text!r}: {'; '.join(filter(None, wrong))}"
             raise ValueError(msg)
         return str(PipelineRef(source, pipeline))
     elsewhere = _ELSEWHERE.fullmatch(text)

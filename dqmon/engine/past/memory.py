@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dqmon.core.check_type import DatasetCheck
 from dqmon.engine.judging.knowledge import HISTORY
 from dqmon.engine.measuring.asked import Task, keyless, requests, windows
-from dqmon.engine.past.past import Word
+from dqmon.engine.past.past_values import Word
 from dqmon.engine.past.recalled import Memory
 from dqmon.engine.past.recorded import why_not
 from dqmon.store import remembered

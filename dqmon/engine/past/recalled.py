@@ -16,7 +16,7 @@ from dqmon.core.measurement import Measurement, MetricRequest, Partition, Segmen
 from dqmon.engine.judging.judge import Knowledge
 from dqmon.engine.judging.knowledge import HISTORY
 from dqmon.engine.measuring.asked import Task, keyless, missing_requests, requests, windows
-from dqmon.engine.past.past import Past, Spans, Word
+from dqmon.engine.past.past_values import Past, Spans, Word
 from dqmon.engine.past.recorded import Lacking, why_not
 from dqmon.store.series import history_key, series
 

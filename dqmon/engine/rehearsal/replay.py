@@ -15,7 +15,7 @@ from dqmon.core.alert import Alert, AlertEvent, AlertKey, AlertKind, AlertState,
 from dqmon.core.verdict import Verdict
 from dqmon.engine.judging.judge import judge, severity_of
 from dqmon.engine.measuring.asked import Run, Task
-from dqmon.engine.past.past import Spans
+from dqmon.engine.past.past_values import Spans
 from dqmon.engine.past.recalled import Memory, Recalled, Visit
 from dqmon.engine.past.recorded import Lacking, as_recorded
 from dqmon.engine.run import advance

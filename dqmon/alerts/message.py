@@ -219,5 +219,6 @@ def _against(seen: str, expected: str) -> str:
 
 def _expected(seen: str, expected: str) -> str:
     """`at most 20 % expected` beside `57.5 % missing`: what both say ("missing") is said once; `none expected` beside `3 rows`."""
-    rest = expected.removesuffix(f" {seen.rpartition(' ')[2]}")
+    noun = seen.rpartition(" ")[2]
+    rest = expected.removesuffix(f" {noun}").removesuffix(f" {noun.removesuffix('s')}")
     return f"{'none' if rest == 'no' else rest} expected"

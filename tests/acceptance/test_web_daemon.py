@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patience import PATIENCE_S, wait_for
+from patience import wait_for
 from place import Place
 
 TOKEN, OTHER = "a-token-of-24-characters", "b-token-of-24-characters"
@@ -60,7 +60,7 @@ class Daemon(Place):
             self.wait(lambda: self.events("web endpoint listens"), "the endpoint")
             yield process
             process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE_S) == 0, self.log.read_text()
+            assert process.wait(20) == 0, self.log.read_text()
         finally:
             process.kill()
             process.wait()

@@ -24,8 +24,9 @@ def assert_in_time(found: lateness.Figures, capsys: pytest.CaptureFixture[str]) 
     with capsys.disabled():
         print(f"\n{found}")
     assert found.results == found.due, f"found {found.results} results for {found.due} due slots: each runs exactly once"
-    assert found.own_p99 < P99_S, (
-        f"found a p99 lateness of {found.own_p99:.3f} s besides waiting for a core; less than {P99_S} s is promised (R26)"
+    assert found.p99 < P99_S, (
+        f"found a p99 lateness of {found.p99:.3f} s; less than {P99_S} s is promised (R26); "
+        f"run it on a quiet machine: the daemon waited {found.cpu_wait_ratio:.0%} of the time for a core"
     )
     assert found.tick_ratio < SCHEDULING, (
         f"found scheduling at {found.tick_ratio:.1%} of a core; less than {SCHEDULING:.0%} is promised (R26)"
@@ -36,11 +37,7 @@ def assert_in_time(found: lateness.Figures, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_10000_checks_a_minute_for_20_seconds(store, tmp_path, capsys):
-    for time in range(3):
-        found = lateness.measure(tmp_path / str(time), store, 20)
-        if found.own_p99 < P99_S:  # otherwise the machine was too busy to tell, or it is so each time
-            break
-    assert_in_time(found, capsys)
+    assert_in_time(lateness.measure(tmp_path, store, 20), capsys)
 
 
 @pytest.mark.long

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from engines import all_engines, engine
+from fake_vendors import Vendors
 
 from dqmon.core.table import TableRef
 
@@ -48,3 +49,17 @@ def lab(request: pytest.FixtureRequest, servers: Callable[[str], str], tmp_path:
     location = found.place(servers(found.kind), tmp_path)
     with closing(found.warehouse("lab", location)) as warehouse:
         yield Lab(found.kind, warehouse, location)
+
+
+@pytest.fixture(scope="module")
+def vendor_server() -> Iterator[Vendors]:
+    """The fake vendors, for all tests of a file."""
+    with Vendors() as running:
+        yield running
+
+
+@pytest.fixture
+def vendors(vendor_server: Vendors) -> Vendors:
+    """The fake vendors, as if nobody had asked them anything."""
+    vendor_server.reset()
+    return vendor_server

@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from fake_vendors import Fault, Vendors
+from fake_vendors import Fault
 from sample_messages import delivery, message
 
 from dqmon.errors import OutcomeUnknown, Permanent
@@ -14,18 +14,6 @@ from dqmon.notify.apprise import Apprise, AppriseOptions
 SECRET = "apprise-secret-1"
 # One of apprise's 150 plugins imports a library that does.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Vendors() as running:
-        yield running
-
-
-@pytest.fixture
-def vendors(server):
-    server.reset()
-    return server
 
 
 def make(vendors, url=None, **changes):

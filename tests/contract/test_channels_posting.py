@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fake_vendors import Fault, Vendors
+from fake_vendors import Fault
 from sample_messages import AT, KINDS, delivery, facts, message
 
 from dqmon.core.message import DeliveryKind
@@ -23,18 +23,6 @@ from dqmon.notify.teams import Teams, TeamsOptions
 from dqmon.notify.webhook import Webhook, WebhookOptions, signature_headers
 
 SECRET = "a-secret-to-sign-with"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Vendors() as running:
-        yield running
-
-
-@pytest.fixture
-def vendors(server):
-    server.reset()
-    return server
 
 
 def make(kind, model, vendors, **mine):

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 import store_rows
-from fake_vendors import Fault, Vendors
+from fake_vendors import Fault
 from sample_messages import AT, KINDS, delivery, facts, group, message
 
 from dqmon.core.delivery import DeliveryState, Receipt
@@ -329,18 +329,6 @@ def test_a_sender_that_wakes_after_its_lease_repeats_the_resolve(database):
 
 
 # --- with the real channels
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Vendors() as running:
-        yield running
-
-
-@pytest.fixture
-def vendors(server):
-    server.reset()
-    return server
 
 
 def real_channels(vendors):

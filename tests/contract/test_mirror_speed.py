@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engines import engine
-from patience import least, seconds
+from patience import seconds
 from store_rows import DAY, ORDERS, Rows, T, in_day, measurement, result
 
 from dqmon.core.measurement import MetricRequest
@@ -47,7 +47,7 @@ def test_rows_a_second(servers: Callable[[str], str], tmp_path: Path) -> None:
         assert there == counts
         return taken_s
 
-    took_s = least(copied_s, sum(counts) / AT_LEAST)
+    took_s = copied_s()
     database.close()
     rate = sum(counts) / took_s
     print(f"\n{sum(counts)} rows of {len(counts)} tables in {took_s:.1f} s: {rate:,.0f} rows a second")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from alert_world import T0, World, check
-from fake_vendors import Fault, Vendors
+from fake_vendors import Fault
 from patience import wait_for
 from sample_messages import AT, delivery, facts, group, message
 
@@ -31,17 +31,11 @@ from dqmon.notify.slack import CHART_TRIES, Slack, SlackOptions
 from dqmon.store import deliveries, feedback, groups, silences
 
 
-@pytest.fixture(scope="module")
-def server():
-    with Vendors() as running:
-        yield running
-
-
 @pytest.fixture
-def vendors(server):
-    server.reset()
-    yield server
-    server.slack.sockets.drop()
+def vendors(vendor_server):
+    vendor_server.reset()
+    yield vendor_server
+    vendor_server.slack.sockets.drop()
 
 
 def slack(vendors, **changes):

@@ -170,10 +170,10 @@ def test_duckdb_facts_of_many_tables_cost_little_each(tmp_path: Path) -> None:
             connection.execute(f"create table t{number} (a integer primary key, b varchar not null, c integer unique)")
     warehouse = Duckdb("d", DuckdbOptions(path=str(tmp_path / "d.duckdb")))
     with warehouse.open() as session:
-        started = time.process_time()
+        started = time.perf_counter()
         for number in range(count):
             assert session.facts(TableRef("d", None, "main", f"t{number}")).keys
-        taken = (time.process_time() - started) / count
+        taken = (time.perf_counter() - started) / count
     print(f"facts of {count} DuckDB tables: {taken * 1000:.3f} ms each (goal 0.3)")
     assert taken < 0.003, f"{taken * 1000:.1f} ms a table: is the catalogue listed for each table again?"
 

@@ -1,4 +1,4 @@
-"""Time in tests, on a machine that may be slow and busy: what has happened is waited for, and a time is the least of some tries."""
+"""Time in tests, on a machine that may be slow and busy: what has happened is waited for."""
 
 from __future__ import annotations
 
@@ -16,17 +16,6 @@ def wait_for(reached: Callable[[], Any], what: str, timeout_s: float = PATIENCE_
     while not (found := reached()):
         assert time.monotonic() < until, f"waited {timeout_s:g} s for {what}; the log says:\n{log()}"
         time.sleep(0.05)
-    return found
-
-
-def least(measure: Callable[[], float], limit: float, tries: int = 4) -> float:
-    """The least of up to `tries` measurements, none after one below `limit`.
-
-    Whatever else the machine does only adds to what something takes: the least is nearest to what it takes by itself.
-    """
-    found = measure()
-    while found >= limit and (tries := tries - 1):
-        found = min(found, measure())
     return found
 
 

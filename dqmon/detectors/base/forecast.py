@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _SLIGHT = 0.05
 """The share of the recent standard deviation by which a value may pass the band: bands are estimates, and where noise is a share of
-the level, that of a quiet hour is narrower than what does not come from the level."""
+the level, that of a quiet hour is narrower than what does not come from the level. The number is no optimum: of seeds of our
+generator that had no part in choosing it, F1 is .81 without, .82 with it, and .84 with twice as much."""
 
 
 @dataclass(frozen=True, slots=True)
